@@ -111,6 +111,7 @@ fn from_failure(kind: FailureKind) -> Exit {
         FailureKind::Bug => Exit::Bug,
         FailureKind::NoTarget
         | FailureKind::NoAnswer
+        | FailureKind::SetupFailed
         | FailureKind::LogLimit
         | FailureKind::DiskFull
         | FailureKind::DataExhausted
@@ -175,6 +176,7 @@ mod tests {
             (FailureKind::Bug, 4),
             (FailureKind::NoTarget, 3),
             (FailureKind::NoAnswer, 3),
+            (FailureKind::SetupFailed, 3),
             (FailureKind::LogLimit, 3),
             (FailureKind::DiskFull, 3),
             (FailureKind::DataExhausted, 3),

@@ -48,6 +48,13 @@ pub struct LogAssembler {
     had_events: bool,
 }
 
+/// Whose events a block holds.
+#[derive(Clone, Copy)]
+struct Of {
+    phase: Phase,
+    worker: WorkerId,
+}
+
 impl LogAssembler {
     /// Begins a log; the bytes are the file header.
     ///
@@ -109,9 +116,10 @@ impl LogAssembler {
     /// Fills in a block's header. The bytes are the whole block, to be written next.
     pub fn seal<'a>(&mut self, block: &'a mut SealedBlock) -> &'a [u8] {
         self.had_events = true;
-        let (worker, base, events) = (block.worker(), block.base(), block.event_count());
+        let of = Of { phase: block.phase(), worker: block.worker() };
+        let (base, events) = (block.base(), block.event_count());
         let bytes = &mut block.buffer[..block.end];
-        self.finish_block(BlockKind::Events, worker, base, events, bytes);
+        self.finish_block(BlockKind::Events, of, base, events, bytes);
         bytes
     }
 
@@ -149,14 +157,15 @@ impl LogAssembler {
     fn whole_block(&mut self, kind: BlockKind, base: Tick, payload: &[u8]) -> Vec<u8> {
         let mut out = vec![0; BLOCK_HEADER_BYTES];
         out.extend_from_slice(payload);
-        self.finish_block(kind, WorkerId(0), base, 0, &mut out);
+        let of = Of { phase: Phase::Main, worker: WorkerId(0) };
+        self.finish_block(kind, of, base, 0, &mut out);
         out
     }
 
     fn finish_block(
         &mut self,
         kind: BlockKind,
-        worker: WorkerId,
+        Of { phase, worker }: Of,
         base: Tick,
         events: u32,
         block: &mut [u8],
@@ -164,7 +173,7 @@ impl LogAssembler {
         let payload = &block[BLOCK_HEADER_BYTES..];
         let header = BlockHeader {
             kind,
-            phase: Phase::Main,
+            phase,
             worker,
             number: self.number,
             first_event: self.events,

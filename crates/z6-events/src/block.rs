@@ -1,7 +1,7 @@
 //! Blocks of events: filling, closing and decoding them. Knows no file: the assembler gives a block its
 //! number, event index and chain, and writes the header into the space left in front.
 
-use crate::block_header::BLOCK_HEADER_BYTES;
+use crate::block_header::{BLOCK_HEADER_BYTES, Phase};
 use crate::codec;
 use crate::error::{BlockFull, DecodeError};
 use crate::event::{Event, EventClass};
@@ -39,6 +39,7 @@ impl EventCounts {
 #[derive(Debug)]
 pub struct BlockBuilder {
     worker: WorkerId,
+    phase: Phase,
     state: Predictor,
     /// Always [`BLOCK_BUFFER_BYTES`] long. The payload begins after the space for the header.
     buffer: Vec<u8>,
@@ -56,6 +57,7 @@ impl BlockBuilder {
     pub fn new(partition: Partition, buffer: Vec<u8>) -> BlockBuilder {
         let mut builder = BlockBuilder {
             worker: partition.worker(),
+            phase: Phase::Main,
             state: Predictor::new(partition),
             buffer: Vec::new(),
             end: BLOCK_HEADER_BYTES,
@@ -73,6 +75,12 @@ impl BlockBuilder {
     pub fn with_arrival_stamps(mut self, has_stamps: bool) -> BlockBuilder {
         self.state.has_arrival_stamps = has_stamps;
         self
+    }
+
+    /// For the blocks of another phase than the run itself.
+    #[must_use]
+    pub fn in_phase(self, phase: Phase) -> BlockBuilder {
+        BlockBuilder { phase, ..self }
     }
 
     /// Appends an event.
@@ -172,7 +180,7 @@ impl BlockBuilder {
     fn close_with_base(&mut self, base: Tick, replacement: Vec<u8>) -> SealedBlock {
         let (end, counts) = (self.end, self.counts);
         let buffer = self.take_buffer(replacement);
-        SealedBlock { buffer, end, worker: self.worker, base, counts }
+        SealedBlock { buffer, end, worker: self.worker, phase: self.phase, base, counts }
     }
 
     fn take_buffer(&mut self, mut buffer: Vec<u8>) -> Vec<u8> {
@@ -189,6 +197,7 @@ pub struct SealedBlock {
     pub(crate) buffer: Vec<u8>,
     pub(crate) end: usize,
     worker: WorkerId,
+    phase: Phase,
     base: Tick,
     counts: EventCounts,
 }
@@ -198,6 +207,12 @@ impl SealedBlock {
     #[must_use]
     pub const fn worker(&self) -> WorkerId {
         self.worker
+    }
+
+    /// The phase of the run that they belong to.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        self.phase
     }
 
     /// Tick of the first event, or of the block itself if it is empty.

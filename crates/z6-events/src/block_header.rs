@@ -62,7 +62,11 @@ impl BlockKind {
 pub enum Phase {
     /// The run itself.
     Main,
-    /// A phase that this version does not know. 1 and 2 are reserved for set-up and tear-down.
+    /// Before it: `[setup]`.
+    SetUp,
+    /// After it: `[teardown]`.
+    TearDown,
+    /// A phase that this version does not know.
     Unknown(u8),
 }
 
@@ -72,6 +76,19 @@ impl Phase {
     pub const fn code(self) -> u8 {
         match self {
             Phase::Main => 0,
+            Phase::SetUp => 1,
+            Phase::TearDown => 2,
+            Phase::Unknown(code) => code,
+        }
+    }
+
+    /// Its place in the order of a run, from 0.
+    #[must_use]
+    pub const fn order(self) -> u8 {
+        match self {
+            Phase::SetUp => 0,
+            Phase::Main => 1,
+            Phase::TearDown => 2,
             Phase::Unknown(code) => code,
         }
     }
@@ -81,7 +98,9 @@ impl Phase {
     pub const fn from_code(code: u8) -> Phase {
         match code {
             0 => Phase::Main,
-            1.. => Phase::Unknown(code),
+            1 => Phase::SetUp,
+            2 => Phase::TearDown,
+            3.. => Phase::Unknown(code),
         }
     }
 }
@@ -173,7 +192,7 @@ mod tests {
     fn round_trips_and_no_bit_flip_passes() {
         let header = BlockHeader {
             kind: BlockKind::Skippable(0x91),
-            phase: Phase::Unknown(2),
+            phase: Phase::TearDown,
             worker: WorkerId(0x0102),
             number: 3,
             first_event: u64::MAX,

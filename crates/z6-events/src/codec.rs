@@ -86,6 +86,7 @@ const fn kind_of(event: &Event, state: &Predictor) -> u8 {
         Event::Finished => kind::FINISHED,
         Event::Sample(_) => kind::SAMPLE,
         Event::Http2Sample(_) => kind::HTTP2_SAMPLE,
+        Event::PhaseStarted { .. } => kind::PHASE_STARTED,
         Event::LogStalled { .. } => kind::LOG_STALLED,
         Event::Note { .. } => kind::NOTE,
         Event::Value { count: None, .. } => kind::VALUE,
@@ -188,6 +189,10 @@ fn encode_rare(
         Event::Sample(sample) => sample_numbers(&sample).iter().for_each(|n| writer.number(*n)),
         Event::Http2Sample(sample) => {
             http2_numbers(&sample).iter().for_each(|n| writer.number(*n));
+        }
+        Event::PhaseStarted { wall_epoch_ns, monotonic_epoch_ns } => {
+            writer.number(wall_epoch_ns);
+            writer.number(monotonic_epoch_ns);
         }
         Event::LogStalled { waited_ns } => writer.number(waited_ns),
         Event::Note { about, slot, text } => {
@@ -461,6 +466,10 @@ fn decode_rare(
         kind::FINISHED => Event::Finished,
         kind::SAMPLE => Event::Sample(sample(reader)?),
         kind::HTTP2_SAMPLE => Event::Http2Sample(http2_sample(reader)?),
+        kind::PHASE_STARTED => Event::PhaseStarted {
+            wall_epoch_ns: reader.number()?,
+            monotonic_epoch_ns: reader.number()?,
+        },
         kind::LOG_STALLED => Event::LogStalled { waited_ns: reader.number()? },
         kind::NOTE => {
             let about = code(reader, NoteKind::from_code)?;

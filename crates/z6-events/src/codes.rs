@@ -58,6 +58,8 @@ pub enum StoppedBy {
     OnFailure = 11,
     /// The program that runs it asked for it.
     Requested = 12,
+    /// `[setup]` failed.
+    SetupFailed = 13,
     /// No request got a complete response in time.
     NoAnswer = 14,
 }
@@ -80,6 +82,7 @@ impl StoppedBy {
             StoppedBy::Requested => 5,
             StoppedBy::Interrupt => 6,
             StoppedBy::Terminate => 7,
+            StoppedBy::SetupFailed => 8,
             StoppedBy::NoAnswer => 8,
             StoppedBy::NoTarget => 9,
             StoppedBy::LogLimit => 10,
@@ -239,6 +242,7 @@ coded! { StoppedBy {
     DataExhausted = 10 => "data_exhausted",
     OnFailure = 11 => "on_failure",
     Requested = 12 => "requested",
+    SetupFailed = 13 => "setup_failed",
     NoAnswer = 14 => "no_answer",
 } }
 

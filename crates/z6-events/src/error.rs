@@ -257,6 +257,12 @@ pub enum LogError {
         /// The phase's code.
         phase: u8,
     },
+    /// A block of a phase of the run that is over.
+    #[error("the block at byte {offset} belongs to a phase that was over before")]
+    PhaseOver {
+        /// Start of the block.
+        offset: u64,
+    },
     /// An attachment after the first events, or an invalid one.
     #[error("invalid attachment at byte {offset}")]
     BadAttachment {

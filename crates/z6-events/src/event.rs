@@ -448,6 +448,14 @@ pub enum Event {
     Sample(Sample),
     /// Copied: what the worker's HTTP/2 connections have carried.
     Http2Sample(Http2Sample),
+    /// Copied: where a run has more phases than one, what the clocks said at tick 0 of this one. The first
+    /// event of its first worker.
+    PhaseStarted {
+        /// Nanoseconds since 1970-01-01 UTC.
+        wall_epoch_ns: u64,
+        /// The monotonic clock, nanoseconds.
+        monotonic_epoch_ns: u64,
+    },
     /// Copied: the loop waited this long for a free log buffer.
     LogStalled {
         /// How long, nanoseconds.
@@ -526,6 +534,7 @@ impl Event {
             | Event::Finished => EventClass::Decision,
             Event::Sample(_)
             | Event::Http2Sample(_)
+            | Event::PhaseStarted { .. }
             | Event::LogStalled { .. }
             | Event::Note { .. } => EventClass::Copied,
         }

@@ -163,7 +163,9 @@ impl Sealing {
 
     fn block(&mut self, header: &mut BlockHeader, payload: &[u8]) {
         let mut payload = payload;
-        header.phase = Phase::Main;
+        if let Phase::Unknown(_) = header.phase {
+            header.phase = Phase::Main;
+        }
         header.events = 0;
         if header.kind == BlockKind::Events {
             let mut events = self.decoder.events(header.worker, header.base, u32::MAX, payload);

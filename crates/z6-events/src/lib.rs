@@ -23,6 +23,7 @@ pub mod irregularity;
 pub mod limits;
 mod loops;
 mod partition;
+mod phase;
 mod printable;
 pub mod protocol;
 pub mod text;
@@ -85,6 +86,7 @@ pub use ids::{
 pub use irregularity::{Irregularities, Irregularity, is_server_error};
 pub use loops::Loops;
 pub use partition::{Partition, Shard};
+pub use phase::{FirstFailure, PhaseTally};
 pub use printable::{is_hidden, json_string, printable, printable_json, printable_lines};
 pub use protocol::{ConnectedAs, Http2Sample, Protocol, TlsNegotiated};
 pub use reader::{BlockView, Ending, LogReader};

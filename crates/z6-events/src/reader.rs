@@ -58,6 +58,8 @@ pub struct LogReader<R> {
     decoder: BlockDecoder,
     /// Base time of each worker's last block.
     bases: Vec<Tick>,
+    /// The phase of the last block of events.
+    phase: Phase,
     previous: LogDigest,
     blocks: u64,
     events: u64,
@@ -168,6 +170,7 @@ impl<R: Read> LogReader<R> {
             decoder: BlockDecoder::for_log(&header),
             header,
             bases: Vec::new(),
+            phase: Phase::SetUp,
             previous: LogDigest::from_bytes(bytes),
             blocks: 0,
             events: 0,
@@ -267,6 +270,7 @@ impl<R: Read> LogReader<R> {
                     if self.attachments.is_open() {
                         return Err(LogError::BadAttachment { offset });
                     }
+                    self.check_phase(&header)?;
                     self.check_worker(&header)?;
                     self.is_opening = false;
                     return Ok(Some(header));
@@ -350,6 +354,18 @@ impl<R: Read> LogReader<R> {
         }
         if header.previous != self.previous {
             return Err(LogError::BrokenChain { offset });
+        }
+        Ok(())
+    }
+
+    /// Phases come in their order, and the time of each begins at 0.
+    fn check_phase(&mut self, header: &BlockHeader) -> Result<(), LogError> {
+        let before = std::mem::replace(&mut self.phase, header.phase);
+        if header.phase.order() < before.order() {
+            return Err(LogError::PhaseOver { offset: self.source.offset() });
+        }
+        if header.phase != before {
+            self.bases.clear();
         }
         Ok(())
     }

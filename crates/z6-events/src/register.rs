@@ -38,6 +38,7 @@ pub mod kind {
     pub const SAMPLE: u8 = 0x20;
     pub const LOG_STALLED: u8 = 0x21;
     pub const HTTP2_SAMPLE: u8 = 0x22;
+    pub const PHASE_STARTED: u8 = 0x23;
     pub const NOTE: u8 = 0x24;
     pub const VALUE: u8 = 0x30;
     pub const CHECKS_FAILED: u8 = 0x31;

@@ -275,11 +275,13 @@ impl<R: Read> MergedReader<R> {
     /// # Errors
     /// As [`walk`]; [`failed_log`](Self::failed_log) says in which log.
     pub fn step<V: Visitor>(&mut self, visitor: &mut V) -> Result<MergeStep, WalkError<V::Error>> {
-        let mut next: Option<(usize, crate::ids::Tick)> = None;
+        let mut next: Option<(usize, (u8, crate::ids::Tick))> = None;
         let (mut may_go_on, is_alone) = (false, self.parts.len() == 1);
         for (index, part) in self.parts.iter_mut().enumerate() {
             self.last = index;
-            let base = part.reader.peek()?.map(|header| header.base);
+            // The phases of all shards stand side by side.
+            let peeked = part.reader.peek()?;
+            let base = peeked.map(|header| (header.phase.order(), header.base));
             match (base, part.reader.ending()) {
                 (Some(base), _) => {
                     if next.is_none_or(|(_, earliest)| base < earliest) {

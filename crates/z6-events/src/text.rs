@@ -64,6 +64,7 @@ pub const fn event_name(event: &Event) -> &'static str {
         Event::Finished => "finished",
         Event::Sample(_) => "sample",
         Event::Http2Sample(_) => "http2_sample",
+        Event::PhaseStarted { .. } => "phase_started",
         Event::LogStalled { .. } => "log_stalled",
         Event::Note { .. } => "note",
         Event::Value { .. } => "value",
@@ -134,6 +135,9 @@ impl fmt::Display for EventLine<'_> {
             Event::EndReached { by, end } => write!(f, " by={} end={end}", by.name()),
             Event::Sample(ref sample) => put_sample(f, sample),
             Event::Http2Sample(ref sample) => put_http2_sample(f, sample),
+            Event::PhaseStarted { wall_epoch_ns, monotonic_epoch_ns } => {
+                write!(f, " wall_epoch_ns={wall_epoch_ns} monotonic_epoch_ns={monotonic_epoch_ns}")
+            }
             Event::LogStalled { waited_ns } => write!(f, " waited_ns={waited_ns}"),
             Event::Note { about, slot, text } => {
                 write!(f, " {} slot={slot} bytes={}", about.name(), text.length())

@@ -4,6 +4,7 @@
 use std::io::Read;
 
 use crate::block::{BlockDecoder, Events, SealedBlock};
+use crate::block_header::Phase;
 use crate::error::{DecodeError, LogError};
 use crate::event::Event;
 use crate::ids::{Tick, WorkerId};
@@ -25,6 +26,22 @@ pub trait Visitor {
         at: Tick,
         event: &Event,
     ) -> Result<(), Self::Error>;
+
+    /// One event of set-up or tear-down, whose ticks count from the start of that phase. Only the events of the
+    /// run itself come by [`event`](Visitor::event).
+    ///
+    /// # Errors
+    /// An error ends the walk.
+    fn phase_event(
+        &mut self,
+        phase: Phase,
+        worker: WorkerId,
+        at: Tick,
+        event: &Event,
+    ) -> Result<(), Self::Error> {
+        let _ = (phase, worker, at, event);
+        Ok(())
+    }
 
     /// The bytes that the next event names; called only for events that name some ([`Event::bytes`]).
     fn bytes(&mut self, bytes: &[u8]) {
@@ -64,6 +81,16 @@ impl<V: Visitor> Visitor for &mut V {
         event: &Event,
     ) -> Result<(), V::Error> {
         (**self).event(index, worker, at, event)
+    }
+
+    fn phase_event(
+        &mut self,
+        phase: Phase,
+        worker: WorkerId,
+        at: Tick,
+        event: &Event,
+    ) -> Result<(), V::Error> {
+        (**self).phase_event(phase, worker, at, event)
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
@@ -148,7 +175,7 @@ impl BlockView<'_> {
         visitor: &mut V,
     ) -> Result<(), WalkError<V::Error>> {
         let header = *self.header();
-        let place = Place { first_event: header.first_event, worker };
+        let place = Place { first_event: header.first_event, worker, phase: header.phase };
         show(place, header.base, self.events(), visitor).map_err(|stop| stop.at(header.number))
     }
 
@@ -188,7 +215,7 @@ impl BlockDecoder {
         first_event: u64,
         visitor: &mut V,
     ) -> Result<(), WalkError<V::Error>> {
-        let place = Place { first_event, worker: block.worker() };
+        let place = Place { first_event, worker: block.worker(), phase: block.phase() };
         let shown = show(place, block.base(), self.events_of(block), visitor);
         shown.map_err(|stop| stop.at(number))
     }
@@ -199,6 +226,7 @@ impl BlockDecoder {
 struct Place {
     first_event: u64,
     worker: WorkerId,
+    phase: Phase,
 }
 
 /// Why the events of one block end early.
@@ -224,7 +252,10 @@ fn show<V: Visitor>(
     mut events: Events<'_>,
     visitor: &mut V,
 ) -> Result<(), Stop<V::Error>> {
-    let Place { first_event, worker } = place;
+    let Place { first_event, worker, phase } = place;
+    if phase != Phase::Main {
+        return show_phase(phase, worker, events, visitor);
+    }
     let mut end = BlockEnd { worker, up_to: base, events: 0 };
     while let Some(next) = events.next() {
         let (at, event) = next.map_err(Stop::Decode)?;
@@ -237,6 +268,19 @@ fn show<V: Visitor>(
         end.events += 1;
     }
     visitor.block_ended(end).map_err(Stop::Visitor)
+}
+
+#[inline(never)]
+fn show_phase<V: Visitor>(
+    phase: Phase,
+    worker: WorkerId,
+    mut events: Events<'_>,
+    visitor: &mut V,
+) -> Result<(), Stop<V::Error>> {
+    events.try_for_each(|next| {
+        let (at, event) = next.map_err(Stop::Decode)?;
+        visitor.phase_event(phase, worker, at, &event).map_err(Stop::Visitor)
+    })
 }
 
 #[cfg(test)]

@@ -278,8 +278,8 @@ fn unknown_blocks_are_skipped_from_0x80_and_errors_below() {
     let last = log.blocks.len() - 2;
     let unknown = reforged(&log, last, |h| h.kind = BlockKind::Unknown(9));
     assert!(matches!(read(&unknown).end, Err(LogError::UnknownBlock { kind: 9, .. })));
-    let tear_down = reforged(&log, last, |h| h.phase = Phase::Unknown(2));
-    assert!(matches!(read(&tear_down).end, Err(LogError::UnknownPhase { phase: 2, .. })));
+    let tear_down = reforged(&log, last, |h| h.phase = Phase::Unknown(3));
+    assert!(matches!(read(&tear_down).end, Err(LogError::UnknownPhase { phase: 3, .. })));
     let bytes = reforged(&log, last, |h| h.kind = BlockKind::Skippable(0x80));
     let bytes = &bytes[..*log.blocks.last().unwrap()];
     let mut reader = LogReader::new(bytes).unwrap();

@@ -89,6 +89,9 @@ impl Doubt {
             Doubt::SeriesLate { .. } => {
                 "give each worker a core of its own; the figures of the whole run are complete"
             }
+            Doubt::Teardown { .. } => {
+                "see `teardown` in metrics.json for the first failure, and clean up by hand"
+            }
             Doubt::TornLog => "find out what ended the run: everything up to that instant is here",
             Doubt::ShardsMissing { .. } => {
                 "find the logs of the missing shards and read all of them together; the load was that of all shards"
@@ -142,6 +145,7 @@ mod tests {
             Doubt::LagForgotten { requests: 1 },
             Doubt::SeriesLate { values: 1 },
             Doubt::TornLog,
+            Doubt::Teardown { outcome: crate::phases::PhaseOutcome::Failed },
             Doubt::ShardsMissing { shards: 1, first: 1, of: 2 },
             Doubt::ShardsDegraded { shards: 1, first: 1, of: 2, by: "late_sends" },
             Doubt::ShardsApart { shard: 1, late_ns: 1 },

@@ -61,6 +61,7 @@ mod note;
 mod outline;
 mod pace;
 mod pairing;
+mod phases;
 #[cfg(not(feature = "planted-bugs"))]
 #[allow(unreachable_pub, reason = "public with the feature")]
 mod planted;
@@ -93,6 +94,7 @@ pub use metrics::{
     RequestFigures, RunFigures, SCHEMA_VERSION, SeriesRow, StepGroupFigures, ThroughputFigures,
 };
 pub use pace::{PACE_COLUMNS_MAX, Pace};
+pub use phases::{PhaseFigures, PhaseOutcome};
 pub use report::Style;
 pub use requests::RunLatencies;
 pub use row::{RequestRow, RowOutcome};

@@ -15,6 +15,7 @@ use crate::assertions::AssertionResult;
 use crate::curve::Curves;
 use crate::goals::Tripped;
 use crate::grid::GridFigures;
+use crate::phases::PhaseFigures;
 use crate::shards::ShardsFigures;
 use crate::verdict::{Doubt, Verdict};
 
@@ -32,6 +33,12 @@ pub struct Metrics {
     pub run: RunFigures,
     /// Counts of requests, whole run.
     pub requests: RequestFigures,
+    /// `[setup]`: nothing of it is in other figures. Not in metrics.json if the scenario has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub setup: Option<PhaseFigures>,
+    /// `[teardown]`: as set-up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub teardown: Option<PhaseFigures>,
     /// Latencies of the measured part.
     pub latency: LatencyFigures,
     /// Rates of the measured part.
@@ -120,6 +127,10 @@ pub struct RunFigures {
     /// Length of the warm-up, seconds. For the summary; not part of metrics.json.
     #[serde(skip)]
     pub warmup_seconds: f64,
+    /// When the run itself began, where it has set-up or tear-down: nanoseconds since 1970-01-01 UTC. Not part of
+    /// metrics.json, where `started_at` says it.
+    #[serde(skip)]
+    pub began_ns: Option<u64>,
     /// Why it is not known when responses had arrived, in words. For the summary; not part of metrics.json.
     #[serde(skip)]
     pub arrival_unknown: Option<String>,

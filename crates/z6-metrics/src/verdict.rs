@@ -9,6 +9,7 @@ use z6_scenario::Quantile;
 
 use crate::clock::ClockFacts;
 use crate::metrics::LatencyStats;
+use crate::phases::PhaseOutcome;
 use crate::report::units::{count, duration, percent, plain, plural};
 
 /// The 0.99 quantile of the loop lag above which sends were late, nanoseconds.
@@ -221,6 +222,11 @@ pub enum Doubt {
     },
     /// The log is truncated.
     TornLog,
+    /// Tear-down did not come to its end.
+    Teardown {
+        /// How it went.
+        outcome: PhaseOutcome,
+    },
     /// The logs of some shards are not there.
     ShardsMissing {
         /// How many.
@@ -291,6 +297,7 @@ impl Doubt {
             Doubt::LagForgotten { .. } => "lag_forgotten",
             Doubt::SeriesLate { .. } => "series_late",
             Doubt::TornLog => "torn_log",
+            Doubt::Teardown { .. } => "teardown",
             Doubt::ShardsMissing { .. } => "shards_missing",
             Doubt::ShardsDegraded { .. } => "shards_degraded",
             Doubt::ShardsApart { .. } => "shards_apart",
@@ -336,6 +343,7 @@ impl Doubt {
             | Doubt::LagForgotten { .. }
             | Doubt::ShardsApart { .. }
             | Doubt::ClocksUnsure { .. }
+            | Doubt::Teardown { .. }
             | Doubt::SeriesLate { .. } => false,
         }
     }
@@ -344,6 +352,14 @@ impl Doubt {
 impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
+            Doubt::Teardown { outcome: PhaseOutcome::NotRun } => {
+                f.write_str("[teardown] was left out: what it removes is there still")
+            }
+            Doubt::Teardown { outcome } => write!(
+                f,
+                "[teardown] did not come to its end ({}): what it removes may be there still",
+                outcome.name()
+            ),
             Doubt::LateSends { loop_lag_p99_ns } => write!(
                 f,
                 "late sends: 1 % of requests were noticed {} or more after they were due",

@@ -298,7 +298,7 @@ impl ValueTable {
                 let data = self.data.get(usize::from(data));
                 data.is_some_and(|data| data.is_secret(column))
             }
-            ValueSource::Variable(VariableId(id)) => {
+            ValueSource::Variable(VariableId(id)) | ValueSource::Run(VariableId(id)) => {
                 self.variables.get(usize::from(id)).is_some_and(|variable| variable.is_secret)
             }
             ValueSource::Random(_)
@@ -329,6 +329,9 @@ impl ValueTable {
             }
             ValueSource::Random(index) => named(&self.random, index, |value| &value.name),
             ValueSource::Variable(VariableId(id)) => named(&self.variables, id, |v| &v.name),
+            ValueSource::Run(VariableId(id)) => {
+                format!("run.{}", named(&self.variables, id, |v| &v.name))
+            }
             ValueSource::Vu => "vu".to_owned(),
             ValueSource::Iteration => "iteration".to_owned(),
             ValueSource::Step => "step".to_owned(),
@@ -373,6 +376,8 @@ pub enum ValueSource {
     Random(u16),
     /// What was extracted from an earlier response.
     Variable(VariableId),
+    /// `run.NAME`: the value that the variable had at the end of set-up.
+    Run(VariableId),
     /// `vu`: the number of the VU or arrival.
     Vu,
     /// `iteration`: its number in the life of the VU, from 0.

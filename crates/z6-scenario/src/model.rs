@@ -5,6 +5,7 @@
 
 mod goal;
 mod http;
+mod phases;
 mod schedule;
 mod stamps;
 mod users;
@@ -19,6 +20,7 @@ use crate::simulation::Simulation;
 
 pub use goal::{Assertion, AssertionKind, Goal, LatencyPercentile, Quantile};
 pub use http::{Http2Settings, HttpVersion, Placement};
+pub use phases::{PHASE_TIMEOUT_NS, PhaseFlow};
 pub use stamps::ArrivalStamps;
 pub(crate) use users::run_model;
 pub use users::{Pacing, Users};
@@ -49,6 +51,10 @@ pub struct Scenario {
     pub requests: Vec<Request>,
     /// Who sends them: at least one kind of users, by number of population.
     pub populations: Vec<Users>,
+    /// `[setup]`.
+    pub setup: Option<PhaseFlow>,
+    /// `[teardown]`.
+    pub teardown: Option<PhaseFlow>,
     /// What templates are filled in with.
     pub values: ValueTable,
     /// Files that are read for more than one fixed body: `body_file` with placeholders, files of

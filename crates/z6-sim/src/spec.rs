@@ -158,6 +158,9 @@ pub(crate) fn prepare(spec: &SimSpec) -> Result<Prepared, SimError> {
         let (target, version) = (target.name.clone(), target.http_version);
         return Err(SimError::HttpVersion { target, version });
     }
+    if spec.scenario.has_phases() {
+        return Err(SimError::Phases);
+    }
     let arrival_stamps = has_arrival_stamps(&spec.scenario);
     let setup = RunSetup::new(spec.seed, spec.workers).for_shard(spec.shard);
     let setup = RunSetup { arrival_stamps, ..setup };

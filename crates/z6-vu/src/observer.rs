@@ -4,8 +4,8 @@
 use std::convert::Infallible;
 
 use z6_events::{
-    BlockDecoder, BlockEnd, Event, LogAssembler, LogError, LogHeader, SealedBlock, StopReason,
-    Tick, Visitor, WalkError, WorkerId,
+    BlockDecoder, BlockEnd, Event, LogAssembler, LogError, LogHeader, Phase, SealedBlock,
+    StopReason, Tick, Visitor, WalkError, WorkerId,
 };
 
 use crate::run_end::RunEnd;
@@ -85,6 +85,17 @@ impl<O: Observer> Visitor for Both<'_, O> {
     ) -> Result<(), Infallible> {
         self.end.observe(event);
         self.observer.event(index, worker, at, event)
+    }
+
+    fn phase_event(
+        &mut self,
+        phase: Phase,
+        worker: WorkerId,
+        at: Tick,
+        event: &Event,
+    ) -> Result<(), Infallible> {
+        self.end.observe_phase(phase, event);
+        self.observer.phase_event(phase, worker, at, event)
     }
 
     fn bytes(&mut self, bytes: &[u8]) {

@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use z6_events::{Driver, LogHeader, Partition, Shard, TargetAddresses, WorkerId};
+use z6_events::{Actor, Driver, LogHeader, Partition, Phase, Shard, TargetAddresses, WorkerId};
 use z6_scenario::plan::plan_digest;
 use z6_scenario::{ConnectTo, Plan, RunModel, Scenario, Scheme, Target};
 
@@ -101,6 +101,7 @@ pub struct Prepared {
     scenario: Arc<Scenario>,
     setup: RunSetup,
     first: Partition,
+    phase: Phase,
     /// The port in use of each target.
     ports: Vec<u16>,
     /// What every actor does.
@@ -133,8 +134,41 @@ impl Prepared {
             scenario: Arc::clone(scenario),
             setup,
             first,
+            phase: Phase::Main,
             ports,
         })
+    }
+
+    /// The same run in another phase, if it has that one: set-up or tear-down.
+    ///
+    /// # Errors
+    /// As [`Prepared::new`].
+    pub fn of_phase(&self, phase: Phase) -> Result<Option<Prepared>, PrepareError> {
+        let Some(scenario) = self.scenario.of_phase(phase, self.setup.shards) else {
+            return Ok(None);
+        };
+        let prepared = Prepared::new(&Arc::new(scenario), self.setup.clone())?;
+        Ok(Some(Prepared { phase, ..prepared }))
+    }
+
+    /// Which phase of the run it is.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The engine of the first worker: the only one that has something to do in set-up and tear-down.
+    ///
+    /// # Errors
+    /// [`PrepareError::Engine`] if it has no share of a limit.
+    pub fn first_engine(&self) -> Result<Engine, PrepareError> {
+        self.engine(self.first)
+    }
+
+    /// The actor of set-up or tear-down that this process has.
+    #[must_use]
+    pub fn actor_of_phase(&self) -> Actor {
+        Actor(u64::from(self.setup.shard))
     }
 
     pub(crate) fn scenario(&self) -> &Arc<Scenario> {
@@ -160,7 +194,8 @@ impl Prepared {
     #[must_use]
     pub fn requests(&self, given: &Given) -> Requests {
         let journeys = Journeys::new(self, given);
-        Requests::new(self.templates.clone(), self.redirects.clone()).with_journeys(journeys)
+        let requests = Requests::new(self.templates.clone(), self.redirects.clone());
+        requests.with_journeys(journeys).in_phase(self.phase)
     }
 
     /// One engine for each worker of this process, by number.

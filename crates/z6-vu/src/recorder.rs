@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use z6_events::limits::MAX_NOTE_BYTES;
-use z6_events::{BlockBuilder, ByteRange, Event, NoteKind, Sample, SealedBlock, Tick};
+use z6_events::{BlockBuilder, ByteRange, Event, NoteKind, Phase, Sample, SealedBlock, Tick};
 
 use crate::engine::{Engine, Input, Outputs, Progress};
 use crate::planted::Bug;
@@ -90,6 +90,12 @@ impl<S: BlockSink> Recorder<S> {
     #[must_use]
     pub fn with_arrival_stamps(self, has_stamps: bool) -> Recorder<S> {
         Recorder { block: self.block.with_arrival_stamps(has_stamps), ..self }
+    }
+
+    /// For the blocks of another phase than the run itself.
+    #[must_use]
+    pub fn in_phase(self, phase: Phase) -> Recorder<S> {
+        Recorder { block: self.block.in_phase(phase), ..self }
     }
 
     /// A recorder that closes blocks only if [`Recorder::expect_block`] says.

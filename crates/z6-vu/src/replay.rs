@@ -20,7 +20,7 @@ use z6_events::canary::is_planted;
 
 use z6_events::{
     BlockView, DecodedBlock, Ending, Event, EventClass, FooterFacts, LogAssembler, LogDigest,
-    LogError, LogHeader, LogReader, Tick, WorkerId,
+    LogError, LogHeader, LogReader, Phase, PhaseTally, Tick, WorkerId,
 };
 use z6_scenario::load::limits::MAX_WORKERS;
 use z6_scenario::{Files, Overrides, Scenario};
@@ -159,6 +159,8 @@ fn replay_on<R: Read>(log: R, prepare: &dyn Fn(Engine) -> Engine) -> Result<Outc
     }
     let mut again = begin_again(&log, &header)?;
     let mut workers = WorkerReplay::all(&prepared, prepare)?;
+    // Of set-up or tear-down, and which.
+    let mut aside: Option<(Phase, WorkerReplay)> = None;
     let reader = &mut log.reader;
     let mut end = RunEnd::default();
     let mut events = 0;
@@ -174,9 +176,34 @@ fn replay_on<R: Read>(log: R, prepare: &dyn Fn(Engine) -> Engine) -> Result<Outc
         if is_planted("replay") && head.first_event > 0 {
             events -= 1;
         }
-        decoded.iter().for_each(|(_, event)| end.observe(event));
-        // The reader let no block of another worker pass.
-        let worker = &mut workers[head.worker.index()];
+        let worker = match head.phase {
+            Phase::Main => {
+                if !end.has_begun() && !may_begin(&scenario, &end) {
+                    return Err(ReplayError::Phases { block: head.number });
+                }
+                decoded.iter().for_each(|(_, event)| end.observe(event));
+                // The reader let no block of another worker pass.
+                &mut workers[head.worker.index()]
+            }
+            phase => {
+                decoded.iter().for_each(|(_, event)| end.observe_phase(phase, event));
+                if aside.as_ref().is_none_or(|(known, _)| *known != phase) {
+                    let of_phase = prepared.of_phase(phase)?.filter(|_| head.worker == WorkerId(0));
+                    let of_phase = of_phase.ok_or(ReplayError::Phases { block: head.number })?;
+                    if let Some((_, mut before)) = aside.take()
+                        && let Some(difference) = before.leftover(head.first_event)
+                    {
+                        return Ok(Outcome::Differs(difference));
+                    }
+                    let engine = prepare(of_phase.first_engine()?);
+                    aside = Some((phase, WorkerReplay::new(&of_phase, engine)));
+                }
+                match &mut aside {
+                    Some((_, worker)) if head.worker == WorkerId(0) => worker,
+                    _ => return Err(ReplayError::Phases { block: head.number }),
+                }
+            }
+        };
         worker.check_time(head.first_event, head.base)?;
         worker.driver.recorder.expect_block(head.events, head.base);
         match worker.block(head.first_event, &decoded, &arena) {
@@ -192,10 +219,22 @@ fn replay_on<R: Read>(log: R, prepare: &dyn Fn(Engine) -> Engine) -> Result<Outc
         };
     }
     match (reader.ending().cloned(), reader.skipped_blocks()) {
-        (Some(ending), 0) => conclude(workers, again, &end, events, ending),
+        (Some(ending), 0) => {
+            let is_whole = end.has_begun() || !may_begin(&scenario, &end);
+            if !is_whole && matches!(ending, Ending::Clean { .. }) {
+                return Err(ReplayError::Phases { block: again.blocks() });
+            }
+            workers.extend(aside.map(|(_, worker)| worker));
+            conclude(workers, again, &end, events, ending)
+        }
         (Some(_), _) => Err(ReplayError::UnknownKind { block: again.blocks() }),
         (None, _) => Err(ReplayError::Log(LogError::NotALog)),
     }
+}
+
+/// Whether the run itself begins, after what there was of set-up.
+fn may_begin(scenario: &Scenario, end: &RunEnd) -> bool {
+    scenario.setup.is_none() || end.setup().is_some_and(PhaseTally::is_complete)
 }
 
 fn decode(block: &mut BlockView<'_>) -> Result<DecodedBlock, ReplayError> {
@@ -325,22 +364,24 @@ impl WorkerReplay {
         prepared: &Prepared,
         prepare: &dyn Fn(Engine) -> Engine,
     ) -> Result<Vec<WorkerReplay>, ReplayError> {
-        let workers = prepared.engines()?.into_iter().map(|engine| {
-            let engine = prepare(engine);
-            let worker = engine.partition().worker();
-            let recorder = Recorder::copying_boundaries(engine, KeepBlocks::default())
-                .with_arrival_stamps(prepared.has_arrival_stamps());
-            WorkerReplay {
-                worker,
-                driver: ReplayDriver { recorder },
-                derived: VecDeque::new(),
-                unfinished: None,
-                bytes: Vec::new(),
-                latest: Tick::ZERO,
-                tail: VecDeque::with_capacity(CONTEXT_EVENTS),
-            }
-        });
-        Ok(workers.collect())
+        let engines = prepared.engines()?.into_iter();
+        Ok(engines.map(|engine| WorkerReplay::new(prepared, prepare(engine))).collect())
+    }
+
+    fn new(prepared: &Prepared, engine: Engine) -> WorkerReplay {
+        let worker = engine.partition().worker();
+        let recorder = Recorder::copying_boundaries(engine, KeepBlocks::default())
+            .with_arrival_stamps(prepared.has_arrival_stamps())
+            .in_phase(prepared.phase());
+        WorkerReplay {
+            worker,
+            driver: ReplayDriver { recorder },
+            derived: VecDeque::new(),
+            unfinished: None,
+            bytes: Vec::new(),
+            latest: Tick::ZERO,
+            tail: VecDeque::with_capacity(CONTEXT_EVENTS),
+        }
     }
 
     /// A worker's time never goes back, from block to block neither.

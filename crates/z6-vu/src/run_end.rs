@@ -2,7 +2,7 @@
 //! derive the footer the same way, and real and simulated runs notice in the same way that they go nowhere.
 
 use z6_events::limits::MAX_PAYLOAD_BYTES;
-use z6_events::{Event, FooterFacts, StopReason, StoppedBy, TargetId, Tick};
+use z6_events::{Event, FooterFacts, Phase, PhaseTally, StopReason, StoppedBy, TargetId, Tick};
 
 /// A run without a single ready connection is stopped this long after its first attempt, once
 /// [`TargetWatch`] says so: 2 s, in nanoseconds.
@@ -23,12 +23,18 @@ pub struct RunEnd {
     attempted: bool,
     connected: bool,
     answered: bool,
+    has_begun: bool,
+    /// The same in set-up.
+    setup_answered: bool,
+    /// None as long as there is nothing of it.
+    setup: Option<Box<PhaseTally>>,
 }
 
 impl RunEnd {
     /// Takes an event of any worker.
     #[inline]
     pub fn observe(&mut self, event: &Event) {
+        self.has_begun = true;
         match event {
             Event::EndReached { by, end } => {
                 self.by = Some(self.by.map_or(*by, |before| before.stronger(*by)));
@@ -41,10 +47,34 @@ impl RunEnd {
         }
     }
 
-    /// Whether any request got a complete response.
+    /// Takes an event of set-up or tear-down. How tear-down ends is no reason for the end of the run.
+    pub fn observe_phase(&mut self, phase: Phase, event: &Event) {
+        if phase == Phase::SetUp {
+            self.setup.get_or_insert_default().observe(event);
+            self.setup_answered |= matches!(event, Event::Done { .. });
+        }
+    }
+
+    /// How set-up went, if there was one.
     #[must_use]
-    pub fn is_answered(&self) -> bool {
-        self.answered
+    pub fn setup(&self) -> Option<&PhaseTally> {
+        self.setup.as_deref()
+    }
+
+    /// Whether there was any event of the run itself.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    /// Whether any request of this phase got a complete response; those of tear-down do not count.
+    #[must_use]
+    pub fn is_answered_in(&self, phase: Phase) -> bool {
+        match phase {
+            Phase::Main => self.answered,
+            Phase::SetUp => self.setup_answered,
+            Phase::TearDown | Phase::Unknown(_) => false,
+        }
     }
 
     /// Why the run ended: the reason from outside if there was one, else the duration if any
@@ -52,7 +82,7 @@ impl RunEnd {
     /// ready ended because there was no target, unless it was stopped before that was known.
     #[must_use]
     pub fn stopped_by(&self) -> StoppedBy {
-        let by = self.by.unwrap_or(StoppedBy::Error);
+        let by = self.by.or_else(|| self.by_setup()).unwrap_or(StoppedBy::Error);
         match by {
             StoppedBy::Duration | StoppedBy::Iterations if self.attempted && !self.connected => {
                 StoppedBy::NoTarget
@@ -68,9 +98,22 @@ impl RunEnd {
             | StoppedBy::Assertion
             | StoppedBy::DataExhausted
             | StoppedBy::OnFailure
+            | StoppedBy::SetupFailed
             | StoppedBy::Requested
             | StoppedBy::NoAnswer => by,
         }
+    }
+
+    /// Why set-up kept the run from beginning: a reason from outside, else that it failed.
+    fn by_setup(&self) -> Option<StoppedBy> {
+        let (by, _) = self.setup.as_deref().filter(|setup| !setup.is_complete())?.end?;
+        Some(match by {
+            StoppedBy::Iterations
+            | StoppedBy::Duration
+            | StoppedBy::OnFailure
+            | StoppedBy::DataExhausted => StoppedBy::SetupFailed,
+            outside => outside,
+        })
     }
 
     /// What the footer says.

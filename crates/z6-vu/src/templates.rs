@@ -5,7 +5,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use z6_events::{ErrorKind, Irregularities, Irregularity, PlannedRequest, RequestId, TargetId};
+use z6_events::{
+    ErrorKind, Irregularities, Irregularity, Phase, PlannedRequest, RequestId, TargetId,
+};
 use z6_http::{FIELDS_ADDED_MAX, IdParts, RequestError, RequestSpec, USER_AGENT};
 use z6_proto_http1::{ProtocolErrorKind, RequestForm, RequestTemplate};
 use z6_proto_http2::{ConnectionFields, FieldSet};
@@ -437,6 +439,16 @@ fn with_field<'a>(
     let mut all = vec![(name.to_owned(), credentials.authorization().to_owned())];
     all.extend_from_slice(&headers);
     Cow::Owned(all)
+}
+
+/// What the ids of requests in set-up and in tear-down carry in the place of the population.
+#[must_use]
+pub const fn id_population(phase: Phase) -> Option<u8> {
+    match phase {
+        Phase::SetUp => Some(0xfe),
+        Phase::TearDown => Some(0xff),
+        Phase::Main | Phase::Unknown(_) => None,
+    }
 }
 
 /// The id that exchange `attempt` of a request carries: 0 for the first, one more for each redirect.

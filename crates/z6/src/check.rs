@@ -77,6 +77,7 @@ fn finding(scenario: &Scenario, error: &StartError) -> Option<Diagnostic> {
             Some(Diagnostic::error("bad_request", span, error.to_string()))
         }
         StartError::Resolve(_)
+        | StartError::SetupMeeting
         | StartError::Tunnel { .. }
         | StartError::NoBuiltin { .. }
         | StartError::Descriptors { .. }

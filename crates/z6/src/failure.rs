@@ -22,6 +22,8 @@ pub enum FailureKind {
     NoTarget,
     /// Requests were sent, and none got a complete response.
     NoAnswer,
+    /// `[setup]` failed, and the run itself did not begin.
+    SetupFailed,
     /// The event log reached `max_event_log_bytes`.
     LogLimit,
     /// The event log could not be written.
@@ -119,6 +121,17 @@ impl Findings {
                     said.no_target
                         .clone()
                         .unwrap_or_else(|| "no connection was ever ready".to_owned()),
+                );
+            }
+            StoppedBy::SetupFailed => {
+                let first = metrics.setup.as_ref().and_then(|setup| setup.first_failure.as_deref());
+                let why = match first {
+                    Some(first) => format!(": {first}"),
+                    None => ": it took longer than its `timeout_seconds`".to_owned(),
+                };
+                self.add(
+                    FailureKind::SetupFailed,
+                    format!("[setup] failed, and the run did not begin{why}"),
                 );
             }
             StoppedBy::LogLimit => {

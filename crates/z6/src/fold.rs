@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use z6_events::{BlockEnd, Event, EventSource, LogHeader, Tick, Visitor, WorkerId};
+use z6_events::{BlockEnd, Event, EventSource, LogHeader, Phase, Tick, Visitor, WorkerId};
 #[cfg(any(feature = "run", feature = "simulate"))]
 use z6_metrics::RunFacts;
 use z6_metrics::{EndFacts, Fold, FoldError, LiveFold, Metrics};
@@ -57,7 +57,7 @@ impl RunFold {
     pub(crate) fn so_far(&self, header: &LogHeader) -> Result<Metrics, FoldError> {
         let mut metrics = self.fold.so_far()?;
         if !self.has_shards {
-            metrics.run.started_at = rfc3339_utc(header.wall_epoch_ns);
+            metrics.run.started_at = started_at(&metrics, header);
         }
         Ok(metrics)
     }
@@ -80,9 +80,14 @@ impl RunFold {
         fold.resolved(&header.addresses);
         fold.clocked(&header.clock);
         let mut metrics = fold.finish(end)?;
-        metrics.run.started_at = rfc3339_utc(header.wall_epoch_ns);
+        metrics.run.started_at = started_at(&metrics, header);
         Ok(metrics)
     }
+}
+
+/// When the run itself began.
+fn started_at(metrics: &Metrics, header: &LogHeader) -> String {
+    rfc3339_utc(metrics.run.began_ns.unwrap_or(header.wall_epoch_ns))
 }
 
 impl Visitor for RunFold {
@@ -97,6 +102,16 @@ impl Visitor for RunFold {
         event: &Event,
     ) -> Result<(), Infallible> {
         self.fold.event(index, worker, at, event)
+    }
+
+    fn phase_event(
+        &mut self,
+        phase: Phase,
+        worker: WorkerId,
+        at: Tick,
+        event: &Event,
+    ) -> Result<(), Infallible> {
+        self.fold.phase_event(phase, worker, at, event)
     }
 
     fn bytes(&mut self, bytes: &[u8]) {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use z6_analysis::{AnalyzeError, RequestJoin};
-use z6_events::{BlockEnd, Event, LogHeader, StopReason, Tick, Visitor, WorkerId};
+use z6_events::{BlockEnd, Event, LogHeader, Phase, StopReason, Tick, Visitor, WorkerId};
 use z6_metrics::{EndFacts, LiveSnapshot, Metrics, RequestRow};
 use z6_scenario::Scenario;
 
@@ -207,6 +207,16 @@ impl Visitor for Watcher {
             self.callbacks.event(worker, at, event);
         }
         Ok(())
+    }
+
+    fn phase_event(
+        &mut self,
+        phase: Phase,
+        worker: WorkerId,
+        at: Tick,
+        event: &Event,
+    ) -> Result<(), Infallible> {
+        self.fold.phase_event(phase, worker, at, event)
     }
 
     fn bytes(&mut self, bytes: &[u8]) {

@@ -22,8 +22,8 @@ use std::convert::Infallible;
 use std::io::Read;
 
 use z6_events::{
-    Attachment, BlockEnd, Ending, Event, LogError, LogHeader, LogReader, Partition, Population,
-    Tick, Visitor, WalkError, WorkerId, walk,
+    Attachment, BlockEnd, Ending, Event, LogError, LogHeader, LogReader, Partition, Phase,
+    Population, Tick, Visitor, WalkError, WorkerId, walk,
 };
 use z6_scenario::plan::plan_digest;
 use z6_scenario::{Plan, Scenario, Users};
@@ -64,6 +64,10 @@ pub struct Checks {
     actors: Vec<Vec<Actors>>,
     report: CheckReport,
     tally: Tally,
+    /// There was an event of the run itself.
+    has_begun: bool,
+    /// Set-up comes before it.
+    has_setup: bool,
     /// None if no assertion stops the run.
     stop: Option<Box<StopCheck>>,
 }
@@ -103,6 +107,8 @@ impl Checks {
             workers: first.all_workers().map(worker).collect(),
             report,
             tally: Tally::default(),
+            has_begun: false,
+            has_setup: scenario.setup.is_some(),
             stop: StopCheck::new(scenario, header).map(Box::new),
         }
     }
@@ -110,6 +116,7 @@ impl Checks {
     /// Checks one event; `index` counts the events of the log.
     pub fn event(&mut self, index: u64, worker: WorkerId, at: Tick, event: &Event) {
         self.report.events += 1;
+        self.has_begun = true;
         let here = Here { index, at, worker };
         let Some(state) = self.workers.get_mut(worker.index()) else {
             return self.report.add(here.violation(None, ViolationKind::UnknownWorker {}));
@@ -150,6 +157,10 @@ impl Checks {
         self.report.loss = Loss::from_ending(ending);
         let Ending::Clean { footer, .. } = ending else { return self.report };
         self.report.unknown_records = footer.events.saturating_sub(self.report.events);
+        if self.has_setup && !self.has_begun {
+            // Set-up failed; whether that is so is for the replay to say.
+            return self.report;
+        }
         let index = self.report.events;
         for (worker, state) in (0..).map(WorkerId).zip(&self.workers) {
             let here = Here { index, at: state.last(), worker };
@@ -182,6 +193,18 @@ impl Visitor for Checks {
         event: &Event,
     ) -> Result<(), Infallible> {
         Checks::event(self, index, worker, at, event);
+        Ok(())
+    }
+
+    /// They are counted, and not checked: replay derives them again.
+    fn phase_event(
+        &mut self,
+        _phase: Phase,
+        _worker: WorkerId,
+        _at: Tick,
+        _event: &Event,
+    ) -> Result<(), Infallible> {
+        self.report.events += 1;
         Ok(())
     }
 

@@ -214,6 +214,7 @@ impl StepCheck<'_> {
             Event::Wake
             | Event::Sample(_)
             | Event::Http2Sample(_)
+            | Event::PhaseStarted { .. }
             | Event::LogStalled { .. }
             | Event::Note { .. } => {}
             Event::Value { exchange, variable, value, count } => {
@@ -725,6 +726,7 @@ impl StepCheck<'_> {
             | StoppedBy::Assertion
             | StoppedBy::DataExhausted
             | StoppedBy::OnFailure
+            | StoppedBy::SetupFailed
             | StoppedBy::Requested
             | StoppedBy::NoAnswer => {
                 if self.state.stop_reason != Some(by) {

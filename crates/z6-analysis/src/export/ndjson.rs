@@ -294,6 +294,10 @@ impl Object {
             }
             Event::Sample(ref sample) => self.sample(sample),
             Event::Http2Sample(ref sample) => self.http2_sample(sample),
+            Event::PhaseStarted { wall_epoch_ns, monotonic_epoch_ns } => {
+                self.number("wall_epoch_ns", wall_epoch_ns);
+                self.number("monotonic_epoch_ns", monotonic_epoch_ns);
+            }
             Event::LogStalled { waited_ns } => self.number("waited_ns", waited_ns),
             Event::Note { about, slot, .. } => {
                 self.word("about", about.name());

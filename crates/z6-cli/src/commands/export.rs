@@ -46,7 +46,8 @@ fn openmetrics(args: &ExportArgs) -> anyhow::Result<Exit> {
     let edges = args.edges.resolve()?;
     let run = log_args::open_run(&args.logs)?;
     let refolded = run.refold().map_err(z6::Error::from)?;
-    let text = openmetrics_backfill(&refolded.metrics, &edges, run.header().wall_epoch_ns);
+    let began = refolded.metrics.run.began_ns.unwrap_or(run.header().wall_epoch_ns);
+    let text = openmetrics_backfill(&refolded.metrics, &edges, began);
     console::stdout().write_all(text.as_bytes())?;
     log_args::warn_of_endings(&run, &refolded.endings);
     Ok(Exit::Success)

@@ -7,7 +7,7 @@ use z6::{
     Run, Scenario, ShownValue, TrialEnd, TrialEnded as Ended, TrialMoment as Moment,
     TrialOutcome as Outcome, TrialPlace, TrialSent as Sent,
 };
-use z6_events::{printable, printable_lines};
+use z6_events::{Phase, printable, printable_lines};
 use z6_metrics::report::units::{count, duration};
 use z6_scenario::Region;
 
@@ -107,6 +107,13 @@ impl Printer<'_> {
             redirects => format!(", redirect {redirects}"),
         };
         let name = printable(&request.name);
+        match place.phase {
+            Phase::SetUp => return format!("{name} (set-up, step {}{redirects})", place.step),
+            Phase::TearDown => {
+                return format!("{name} (tear-down, step {}{redirects})", place.step);
+            }
+            Phase::Main | Phase::Unknown(_) => {}
+        }
         format!("{name} (VU {}, {region}, step {}{redirects})", self.args.vu, place.step)
     }
 

@@ -8,10 +8,13 @@ use crate::by_population::ByPopulation;
 use crate::curve::Curves;
 use crate::error::FoldError;
 use crate::goals::{Outcome, Tripped};
-use crate::metrics::{Metrics, Named, RequestFigures, RunFigures, SCHEMA_VERSION};
+use crate::metrics::{
+    GeneratorFigures, Metrics, Named, RequestFigures, RunFigures, SCHEMA_VERSION,
+};
+use crate::phases::{PhaseFigures, PhaseOutcome};
 use crate::quantile::stats;
 use crate::requests::{RunLatencies, WorkerEvidence};
-use crate::verdict::Verdict;
+use crate::verdict::{Doubt, Verdict};
 
 impl Fold {
     /// Ends the fold: all figures of the run.
@@ -46,6 +49,9 @@ impl Fold {
         let workers = self.worker_evidence(end.torn && !self.is_running);
         let mut generator =
             self.requests.generator(&self.outline, &latency.response_ns, &total, &workers);
+        let [setup, teardown] =
+            self.phases.as_ref().map(|phases| phases.figures()).unwrap_or_default();
+        self.doubt_teardown(&mut generator, teardown.as_ref());
         let shards = self.doubt_shards(&mut generator, &end.shards);
         let mut by_group = Named::default();
         if let Some(groups) = &mut self.step_groups {
@@ -90,6 +96,8 @@ impl Fold {
         let metrics = Metrics {
             schema_version: SCHEMA_VERSION,
             requests,
+            setup,
+            teardown,
             populations: by.map(|by| by.figures(ended_at)).unwrap_or_default(),
             latency,
             throughput,
@@ -185,6 +193,15 @@ impl Fold {
             tripped,
             warmup_seconds: seconds(self.outline.warmup.0),
             arrival_unknown,
+            began_ns: self.began_ns,
+        }
+    }
+
+    /// What was to be cleaned up may be there still.
+    fn doubt_teardown(&self, generator: &mut GeneratorFigures, teardown: Option<&PhaseFigures>) {
+        let outcome = teardown.map(|teardown| teardown.outcome).filter(|_| !self.is_running);
+        if let Some(outcome) = outcome.filter(|outcome| *outcome != PhaseOutcome::Complete) {
+            generator.doubts.push(Doubt::Teardown { outcome });
         }
     }
 

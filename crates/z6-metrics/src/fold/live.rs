@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use z6_events::{BlockEnd, ErrorKind, Event, TargetAddresses, Tick, Visitor, WorkerId};
+use z6_events::{BlockEnd, ErrorKind, Event, Phase, TargetAddresses, Tick, Visitor, WorkerId};
 
 use super::{EndFacts, Fold};
 use crate::error::FoldError;
@@ -206,6 +206,17 @@ impl Visitor for LiveFold {
         event: &Event,
     ) -> Result<(), Infallible> {
         self.take(worker, at, event);
+        Ok(())
+    }
+
+    fn phase_event(
+        &mut self,
+        phase: Phase,
+        worker: WorkerId,
+        _at: Tick,
+        event: &Event,
+    ) -> Result<(), Infallible> {
+        self.fold.phase_event(phase, worker, event);
         Ok(())
     }
 

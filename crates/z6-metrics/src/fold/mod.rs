@@ -14,8 +14,8 @@ mod part;
 
 use z6_events::{
     BlockEnd, Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure,
-    Irregularities, Loops, PlannedRequest, Population, ReleaseCause, ResendCause, Response, Sample,
-    StoppedBy, TargetAddresses, Tick, Visitor, WorkerId,
+    Irregularities, Loops, Phase, PlannedRequest, Population, ReleaseCause, ResendCause, Response,
+    Sample, StoppedBy, TargetAddresses, Tick, Visitor, WorkerId,
 };
 use z6_scenario::expression::Asked;
 use z6_scenario::{NS_PER_SECOND, Scenario};
@@ -38,6 +38,7 @@ use crate::lag::{InputTimes, Noticed};
 use crate::note::{LastNote, Why};
 use crate::outline::Outline;
 use crate::pairing::{Again, OpenRequest, OpenRequests};
+use crate::phases::Phases;
 use crate::rates::RateWindow;
 use crate::reads::Reads;
 use crate::requests::Requests;
@@ -113,6 +114,10 @@ pub struct Fold {
     populations: Option<Box<ByPopulation>>,
     /// None if no VU can have an iteration that sends nothing, and for a fold of a part of the requests.
     iterations: Option<Box<Iterations>>,
+    /// None without set-up and tear-down, and for a fold of a part of the requests.
+    phases: Option<Box<Phases>>,
+    /// When the run itself began, where it has other phases: nanoseconds since 1970-01-01 UTC.
+    began_ns: Option<u64>,
     gauges: Gauges,
     /// None for a fold of a part of the requests.
     grid: Option<Grid>,
@@ -154,7 +159,17 @@ impl Fold {
         let grid = Grid::new(workers);
         let step_groups = StepGroups::new(scenario, fold.facts.seed, workers).map(Box::new);
         let reads = reads.map(Box::new);
-        Fold { populations, reads, iterations, grid: Some(grid), goals, step_groups, ..fold }
+        let phases = Phases::new(scenario).map(Box::new);
+        Fold {
+            phases,
+            populations,
+            reads,
+            iterations,
+            grid: Some(grid),
+            goals,
+            step_groups,
+            ..fold
+        }
     }
 
     fn from_outline(outline: Outline, facts: RunFacts, loops: Loops, until: Tick) -> Fold {
@@ -167,6 +182,8 @@ impl Fold {
             reads: None,
             populations: None,
             iterations: None,
+            phases: None,
+            began_ns: None,
             gauges: Gauges::default(),
             grid: None,
             goals: None,
@@ -195,6 +212,13 @@ impl Fold {
     #[cfg(feature = "planted-bugs")]
     pub fn plant(&mut self, bug: crate::planted::Bug) {
         self.requests.plant(bug);
+    }
+
+    /// Takes one event of set-up or tear-down.
+    pub fn phase_event(&mut self, phase: Phase, worker: WorkerId, event: &Event) {
+        if let Some(phases) = &mut self.phases {
+            phases.observe(phase, worker, event);
+        }
     }
 
     /// Takes one event. `at` never goes down within a worker.
@@ -514,6 +538,10 @@ impl Fold {
                 self.sample(here, sample);
                 Ok(())
             }
+            Event::PhaseStarted { wall_epoch_ns, .. } => {
+                self.began_ns = Some(wall_epoch_ns);
+                Ok(())
+            }
             Event::LogStalled { waited_ns } => {
                 state.health.stalled(waited_ns);
                 if let Some(grid) = &mut self.grid {
@@ -742,6 +770,17 @@ impl Visitor for Fold {
         event: &Event,
     ) -> Result<(), FoldError> {
         Fold::event(self, worker, at, event)
+    }
+
+    fn phase_event(
+        &mut self,
+        phase: Phase,
+        worker: WorkerId,
+        _at: Tick,
+        event: &Event,
+    ) -> Result<(), FoldError> {
+        Fold::phase_event(self, phase, worker, event);
+        Ok(())
     }
 
     fn bytes(&mut self, bytes: &[u8]) {

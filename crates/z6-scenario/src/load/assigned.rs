@@ -12,6 +12,7 @@ use z6_events::{RequestId, VariableId};
 use super::codes;
 use super::diagnostic::{Diagnostic, quoted};
 use super::reader::{Context, Span};
+use super::sequence::Phases;
 use super::suggest;
 use crate::journey::{
     Block, BlockKind, ConditionId, Flow, FlowPart, Loop, Scope, SequenceStep, ValueSource,
@@ -42,7 +43,10 @@ impl Use {
     /// Whether it depends on the place in the run if there is a value.
     pub(crate) fn may_be_missing(source: &ValueSource) -> bool {
         match source {
-            ValueSource::Variable(_) | ValueSource::Column { .. } | ValueSource::Iteration => true,
+            ValueSource::Variable(_)
+            | ValueSource::Run(_)
+            | ValueSource::Column { .. }
+            | ValueSource::Iteration => true,
             ValueSource::Secret(_)
             | ValueSource::Random(_)
             | ValueSource::Vu
@@ -123,7 +127,7 @@ fn extracted(requests: &[Request], request: RequestId) -> impl Iterator<Item = V
 /// Reports values that are used where they are not, or may not be, set. Each use once.
 pub(crate) fn check(
     cx: &mut Context<'_>,
-    flows: &[Flow],
+    (flows, phases): (&[Flow], &Phases),
     requests: &[Request],
     values: &ValueTable,
     uses: &[Use],
@@ -138,7 +142,15 @@ pub(crate) fn check(
         }
     }
     let mut is_reported = vec![false; uses.len()];
-    for flow in flows {
+    let (mut of_setup, mut setup) = (None, Setup::No);
+    let all = phases.setup.iter().map(|phase| (&phase.flow, Of::SetUp));
+    let all = all.chain(flows.iter().map(|flow| (flow, Of::Run)));
+    for (flow, of) in all.chain(phases.teardown.iter().map(|phase| (&phase.flow, Of::TearDown))) {
+        match (of, &mut of_setup) {
+            (Of::SetUp, _) => setup = Setup::Now,
+            (_, Some(states)) => setup = Setup::Over(std::mem::take(states)),
+            (_, None) => {}
+        }
         let mut walk = Walk {
             requests,
             values,
@@ -147,9 +159,14 @@ pub(crate) fn check(
             states: vec![State::Unset; values.variables.len()],
             found: vec![None; uses.len()],
             left: STEPS_MAX,
+            setup: &setup,
         };
-        walk.flow(flow);
-        let Walk { found, .. } = walk;
+        match of {
+            Of::Run => walk.flow(flow),
+            Of::SetUp | Of::TearDown => walk.part(flow, FlowPart::Steps),
+        }
+        let Walk { found, states, .. } = walk;
+        of_setup = (of == Of::SetUp).then_some(states);
         for (index, (usage, fault)) in uses.iter().zip(found).enumerate() {
             if let Some(fault) = fault
                 && !std::mem::replace(&mut is_reported[index], true)
@@ -158,6 +175,24 @@ pub(crate) fn check(
             }
         }
     }
+}
+
+/// Which phase a list of steps is of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    SetUp,
+    Run,
+    TearDown,
+}
+
+/// What there is of set-up.
+enum Setup {
+    /// There is none.
+    No,
+    /// It is this one.
+    Now,
+    /// It is over, and has left these, by variable.
+    Over(Vec<State>),
 }
 
 /// A list of steps.
@@ -179,6 +214,7 @@ struct Walk<'w> {
     found: Vec<Option<Fault>>,
     /// How many steps may be followed yet.
     left: usize,
+    setup: &'w Setup,
 }
 
 impl Walk<'_> {
@@ -387,6 +423,14 @@ impl Walk<'_> {
                     Some(State::Maybe(..) | State::Set(_)) | None => None,
                 }
             }
+            ValueSource::Run(VariableId(id)) if !usage.has_default => match self.setup {
+                Setup::No | Setup::Now => Some(Fault::Unset),
+                Setup::Over(states) => match states.get(usize::from(id)) {
+                    Some(State::Set(_)) => None,
+                    Some(State::Maybe(request, doubt)) => Some(Fault::Maybe(*request, *doubt)),
+                    Some(State::Unset) | None => Some(Fault::Unset),
+                },
+            },
             ValueSource::Column { data, .. } if is_outside => {
                 let file = self.values.data.get(usize::from(data));
                 file.is_some_and(|file| file.per != Per::Vu).then_some(Fault::Outside)
@@ -423,6 +467,11 @@ fn report(
                 }
             };
             let message = format!("{shown} may be unset here: {request} {why}");
+            if let ValueSource::Run(_) = usage.source {
+                let hint = "what set-up gives has to be certain: give the extraction a `default`, take it out of \
+                            the condition or branch, or write the filter `default(\"..\")` here";
+                return cx.error(codes::UNSET, span, message, hint);
+            }
             let warning = Diagnostic::warning(codes::UNSET, span, message);
             let hint = "a request without a value is not sent: write the filter `default(\"..\")` \
                         here, or extract it with `default`";
@@ -431,6 +480,12 @@ fn report(
         (Fault::Unset, ValueSource::Variable(variable)) if !cx.findings.is_full() => {
             let (why, hint) = why_unset(flow, requests, usage, variable);
             cx.error(codes::UNSET, span, format!("{shown} is not set here: {why}"), hint);
+        }
+        (Fault::Unset, ValueSource::Run(_)) => {
+            let message = format!("{shown} is not set here: no step of [setup] before extracts it");
+            let hint = "values of the run are there in what follows [setup]: extract it in a request of the \
+                        sequence that [setup] names";
+            cx.error(codes::UNSET, span, message, hint);
         }
         (Fault::Outside, ValueSource::Column { .. }) => {
             let message = format!("{shown} has no row in `start`, `renew` and `end`");

@@ -6,7 +6,7 @@ mod simulation;
 mod values;
 
 use super::limits::{self, data, defaults, response};
-use crate::model::{MICRO, NS_PER_MS};
+use crate::model::{MICRO, NS_PER_MS, PHASE_TIMEOUT_NS};
 use simulation::{FAULTS, SIMULATION};
 use values::{
     AUTH, AWS_SIGV4, BASIC, CHECKS, COOKIES, DATA, EXTRACT, LOG, MULTIPART, PARAMETERS, RANDOM,
@@ -261,6 +261,8 @@ pub(crate) static ROOT: Table = Table {
         key("sequence", Kind::Table(&SEQUENCE)),
         key("sequences", Kind::Tables(&SEQUENCES)),
         key("populations", Kind::Tables(&POPULATIONS)),
+        key("setup", Kind::Table(&SETUP)),
+        key("teardown", Kind::Table(&TEARDOWN)),
         key("assertions", Kind::Table(&ASSERTIONS)),
         key("log", Kind::Table(&LOG)),
         key("limits", Kind::Table(&LIMITS)),
@@ -565,6 +567,16 @@ pub(crate) static SEQUENCES: Table = Table {
 pub(crate) static SEQUENCES_STEPS: Table =
     Table { label: "[[sequences.steps]]", keys: &[&STEP_KEYS], variants: &[] };
 
+static PHASE_KEYS: [Key; 2] = [
+    text("sequence").required(),
+    seconds("timeout_seconds", false, limits::MAX_TIMEOUT_NS).or(PHASE_TIMEOUT_NS),
+];
+
+pub(crate) static SETUP: Table = Table { label: "[setup]", keys: &[&PHASE_KEYS], variants: &[] };
+
+pub(crate) static TEARDOWN: Table =
+    Table { label: "[teardown]", keys: &[&PHASE_KEYS], variants: &[] };
+
 pub(crate) static POPULATIONS: Table = Table {
     label: "[[populations]]",
     keys: &[&[
@@ -676,7 +688,7 @@ pub(crate) static LIMITS: Table = Table {
 };
 
 /// Every table, for searching a key's home.
-pub(crate) static ALL: [&Table; 35] = [
+pub(crate) static ALL: [&Table; 37] = [
     &ROOT,
     &METADATA,
     &PARAMETERS.table,
@@ -707,6 +719,8 @@ pub(crate) static ALL: [&Table; 35] = [
     &SEQUENCES,
     &SEQUENCES_STEPS,
     &POPULATIONS,
+    &SETUP,
+    &TEARDOWN,
     &ASSERTIONS,
     &GOAL,
     &LIMITS,

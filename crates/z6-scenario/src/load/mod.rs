@@ -254,7 +254,7 @@ fn build<'a>(
     };
     let requests = requests::requests(cx, &root, &around, (&mut sources, &mut store));
     tags::check_apart(cx, &root, &requests, &users);
-    let flows = if has_populations {
+    let (flows, phases) = if has_populations {
         let sections: Vec<_> = drafts
             .into_iter()
             .map(|draft| (draft.section, draft.is_known.then(|| draft.users.schedule.model())))
@@ -262,10 +262,11 @@ fn build<'a>(
         sequence::flows(cx, &root, &requests, &sections, &mut sources)
     } else {
         let model = known.then(|| users[0].schedule.model());
-        vec![sequence::flow(cx, &root, &requests, model, &mut sources)]
+        let (flow, phases) = sequence::flow(cx, &root, &requests, model, &mut sources);
+        (vec![flow], phases)
     };
     reading::settle_variables(&mut sources, &requests, &flows);
-    assigned::check(cx, &flows, &requests, &sources.table, &sources.uses);
+    assigned::check(cx, (&flows, &phases), &requests, &sources.table, &sources.uses);
     for (users, flow) in users.iter_mut().zip(flows) {
         users.flow = flow;
     }
@@ -302,6 +303,8 @@ fn build<'a>(
         targets,
         requests,
         populations: users,
+        setup: phases.setup,
+        teardown: phases.teardown,
         values: sources.table,
         files: store.files,
         log,

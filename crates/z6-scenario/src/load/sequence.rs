@@ -12,7 +12,7 @@ use super::reader::{Context, Section};
 use super::sources::Sources;
 use super::suggest;
 use crate::journey::{Flow, FlowPart, OnFailure, Renew, StepGroup};
-use crate::model::{Model, NS_PER_MS, Request};
+use crate::model::{Model, NS_PER_MS, PHASE_TIMEOUT_NS, PhaseFlow, Request};
 
 mod steps;
 
@@ -25,7 +25,7 @@ pub(crate) fn flow(
     requests: &[Request],
     model: Option<Model>,
     sources: &mut Sources,
-) -> Flow {
+) -> (Flow, Phases) {
     let mut named = named(cx, root, requests, sources);
     let mut is_clear = true;
     let mut flow = Flow::default();
@@ -36,14 +36,19 @@ pub(crate) fn flow(
         is_clear &= own.is_some();
         own.unwrap_or_default().put(FlowPart::Steps, &mut flow);
         is_clear &= around(cx, &section, &mut named, &mut flow, model);
-        warn_unsent(cx, &section, &flow, named.requests());
+    }
+    let phases = phases(cx, root, &mut named);
+    is_clear &= phases.is_clear;
+    need_steps(cx, root, &phases, &[&flow]);
+    if root.has("sequence") {
+        warn_unsent(cx, &section, &flow, &phases, named.requests());
         few_groups(cx, &section, &flow.groups);
     }
     // What a wrong name was meant to be is not known.
     if is_clear {
         warn_unused(cx, &named);
     }
-    flow
+    (flow, phases)
 }
 
 /// Reads `[[sequences]]` and what each of `[[populations]]` does with them.
@@ -53,7 +58,7 @@ pub(crate) fn flows(
     requests: &[Request],
     populations: &[(Section<'_>, Option<Model>)],
     sources: &mut Sources,
-) -> Vec<Flow> {
+) -> (Vec<Flow>, Phases) {
     let mut named = named(cx, root, requests, sources);
     let mut is_clear = true;
     let mut flows = Vec::with_capacity(populations.len());
@@ -68,11 +73,77 @@ pub(crate) fn flows(
         few_groups(cx, section, &flow.groups);
         flows.push(flow);
     }
-    if is_clear {
+    let phases = phases(cx, root, &mut named);
+    need_steps(cx, root, &phases, &flows.iter().collect::<Vec<_>>());
+    if is_clear && phases.is_clear {
         warn_unused(cx, &named);
-        warn_unsent_by_any(cx, root, &flows, named.requests());
+        warn_unsent_by_any(cx, root, &flows, &phases, named.requests());
     }
-    flows
+    (flows, phases)
+}
+
+/// What is done before and after the run itself.
+#[derive(Default)]
+pub(crate) struct Phases {
+    pub(crate) setup: Option<PhaseFlow>,
+    pub(crate) teardown: Option<PhaseFlow>,
+    /// All names are known.
+    is_clear: bool,
+}
+
+impl Phases {
+    /// Both, as far as they are there.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &PhaseFlow> {
+        self.setup.iter().chain(&self.teardown)
+    }
+
+    fn mark(&self, used: &mut [bool]) {
+        let steps = self.all().flat_map(|phase| &phase.flow.steps);
+        steps.for_each(|step| used[step.request.index()] = true);
+    }
+}
+
+/// Reads `[setup]` and `[teardown]`.
+fn phases(cx: &mut Context<'_>, root: &Section<'_>, named: &mut Sequences) -> Phases {
+    let mut phases = Phases { is_clear: true, ..Phases::default() };
+    phases.setup = phase(cx, root, "setup", OnFailure::EndIteration, named, &mut phases.is_clear);
+    let after = OnFailure::Continue;
+    phases.teardown = phase(cx, root, "teardown", after, named, &mut phases.is_clear);
+    phases
+}
+
+fn phase(
+    cx: &mut Context<'_>,
+    root: &Section<'_>,
+    key: &'static str,
+    on_failure: OnFailure,
+    named: &mut Sequences,
+    is_clear: &mut bool,
+) -> Option<PhaseFlow> {
+    if !root.has(key) {
+        return None;
+    }
+    let section = root.section(cx, key);
+    let timeout_ns = section.number("timeout_seconds").unwrap_or(PHASE_TIMEOUT_NS);
+    let mut flow = Flow { on_failure, ..Flow::default() };
+    let name = section.text("sequence")?;
+    let steps = named.make_named(cx, name, section.span("sequence"));
+    *is_clear &= steps.is_some();
+    steps?.put(FlowPart::Steps, &mut flow);
+    Some(PhaseFlow { flow, timeout_ns })
+}
+
+/// Without steps all requests are drawn, those of set-up and tear-down as well.
+fn need_steps(cx: &mut Context<'_>, root: &Section<'_>, phases: &Phases, flows: &[&Flow]) {
+    let Some(key) = ["setup", "teardown"].into_iter().find(|key| root.has(key)) else { return };
+    let is_drawn = |flow: &&Flow| flow.steps.is_empty();
+    let has_sequence = root.has("sequence") || root.is_bad("populations");
+    if phases.is_clear && !has_sequence && flows.iter().any(is_drawn) {
+        let message = format!("[{key}] needs to be told apart from the run itself");
+        let hint = "without [sequence] each request is drawn, those of [setup] and [teardown] as well: name \
+                    those of the run in [sequence], or in the `sequence` of each population";
+        cx.error(codes::MISSING_KEY, root.key_span(key), message, hint);
+    }
 }
 
 /// What surrounds iterations and follows failures. Whether all names are known.
@@ -191,8 +262,15 @@ fn once_per_vu(
 }
 
 /// Requests that no step names are never sent.
-fn warn_unsent(cx: &mut Context<'_>, section: &Section<'_>, flow: &Flow, names: &[String]) {
+fn warn_unsent(
+    cx: &mut Context<'_>,
+    section: &Section<'_>,
+    flow: &Flow,
+    phases: &Phases,
+    names: &[String],
+) {
     let mut used = vec![false; names.len()];
+    phases.mark(&mut used);
     flow.all_steps().for_each(|step| used[step.request.index()] = true);
     let unused = names.iter().enumerate().filter(|(index, _)| !used[*index]);
     let unused: Vec<String> = unused.take(10).map(|(_, name)| quoted(name)).collect();
@@ -204,11 +282,18 @@ fn warn_unsent(cx: &mut Context<'_>, section: &Section<'_>, flow: &Flow, names: 
 }
 
 /// Requests that no population sends.
-fn warn_unsent_by_any(cx: &mut Context<'_>, root: &Section<'_>, flows: &[Flow], names: &[String]) {
+fn warn_unsent_by_any(
+    cx: &mut Context<'_>,
+    root: &Section<'_>,
+    flows: &[Flow],
+    phases: &Phases,
+    names: &[String],
+) {
     if flows.iter().any(|flow| flow.steps.is_empty()) {
         return;
     }
     let mut used = vec![false; names.len()];
+    phases.mark(&mut used);
     for step in flows.iter().flat_map(Flow::all_steps) {
         used[step.request.index()] = true;
     }
@@ -227,7 +312,8 @@ fn warn_unused(cx: &mut Context<'_>, named: &Sequences) {
         let message = format!("nothing runs the sequence {}", quoted(name));
         let warning = Diagnostic::warning(codes::NO_EFFECT, at, message);
         cx.findings.push(warning.hint(
-            "name it in `start`, `renew` or `end` of [sequence], in a step, or in [[populations]], or remove it",
+            "name it in `start`, `renew` or `end` of [sequence], in a step, in [[populations]], [setup] or [teardown], \
+             or remove it",
         ));
     }
 }

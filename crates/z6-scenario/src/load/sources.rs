@@ -29,6 +29,8 @@ const OF_RESPONSES: [&str; 8] =
     ["status", "header", "trailer", "cookie", "json", "body", "text", "body_bytes"];
 /// What stands before the name of a secret.
 const SECRET: &str = "secret.";
+/// What stands before the name of a variable of set-up.
+const RUN: &str = "run.";
 /// Uses of values that are kept; further ones are not looked at.
 const MAX_USES: usize = 100_000;
 
@@ -187,6 +189,9 @@ impl Sources {
         if let Some(secret) = name.strip_prefix(SECRET) {
             return self.secrets.get(secret).copied().map(ValueSource::Secret);
         }
+        if let Some(variable) = name.strip_prefix(RUN) {
+            return self.variable(variable).map(ValueSource::Run);
+        }
         if let Some((data, column)) = name.split_once('.') {
             return match (name, self.names.get(data)) {
                 ("now.unix_ms", _) => Some(ValueSource::NowUnixMs),
@@ -236,7 +241,8 @@ impl Sources {
         known.extend(["vu", "iteration", "step", "now.unix_ms", "now.rfc3339"].map(str::to_owned));
         for (name, (thing, _)) in &self.names {
             match thing {
-                Thing::Random(_) | Thing::Variable(_) => known.push(name.clone()),
+                Thing::Random(_) => known.push(name.clone()),
+                Thing::Variable(_) => known.extend([name.clone(), format!("{RUN}{name}")]),
                 Thing::Data(data) => {
                     let data = self.table.data.get(usize::from(*data));
                     let columns = data.into_iter().flat_map(|data| data.table.columns());

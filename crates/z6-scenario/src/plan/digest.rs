@@ -8,7 +8,7 @@
 mod journey;
 
 use sha2::{Digest, Sha256};
-use z6_events::{Actor, Step, TargetId, Tick};
+use z6_events::{Actor, Phase, Step, TargetId, Tick};
 
 use super::Plan;
 use crate::model::{
@@ -48,6 +48,15 @@ pub fn plan_digest(scenario: &Scenario, seed: u64) -> [u8; 32] {
     form.journey(scenario, &plan);
     if scenario.has_populations() {
         form.populations(scenario, &plan);
+    }
+    // Nothing where there are none: such scenarios keep their digests.
+    for (phase, name) in [(Phase::SetUp, "setup\0"), (Phase::TearDown, "teardown\0")] {
+        if let Some(mut scenario) = scenario.of_phase(phase, 1) {
+            // A timeout.
+            scenario.runtime.duration_ns = None;
+            form.0.update(name.as_bytes());
+            form.0.update(plan_digest(&scenario, seed));
+        }
     }
     form.0.finalize().into()
 }

@@ -202,7 +202,9 @@ impl Plan {
             PlannedValue::Literal
         };
         match source {
-            ValueSource::Secret(_) | ValueSource::Variable(_) => PlannedValue::NotPlanned,
+            ValueSource::Secret(_) | ValueSource::Variable(_) | ValueSource::Run(_) => {
+                PlannedValue::NotPlanned
+            }
             ValueSource::Column { data, column } => {
                 let field = self.row(data, actor, step).and_then(|row| {
                     let table = &self.values.data.get(usize::from(data))?.table;

@@ -395,6 +395,7 @@ impl Account {
             | Event::VuStopped { .. }
             | Event::Sample(_)
             | Event::Http2Sample(_)
+            | Event::PhaseStarted { .. }
             | Event::LogStalled { .. }
             | Event::Note { .. } => true,
         };

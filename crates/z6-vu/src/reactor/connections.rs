@@ -18,8 +18,8 @@ use std::sync::Arc;
 use mio::event::Event as IoEvent;
 use mio::{Registry, Token};
 use z6_events::{
-    Cause, ConnectedAs, ConnectionSlot, ErrorGroup, ErrorKind, ExchangeSlot, NoteKind,
-    PlannedRequest, Protocol, StopReason, TargetId, Tick,
+    Actor, Cause, ConnectedAs, ConnectionSlot, ErrorGroup, ErrorKind, ExchangeSlot, NoteKind,
+    PlannedRequest, Population, Protocol, StopReason, TargetId, Tick,
 };
 
 use super::arrival::Stamps;
@@ -32,6 +32,7 @@ use super::worker::Common;
 use crate::engine::{Command, Input};
 use crate::session::{
     self, BrokenWrite, End, Note, Output, READ_BUFFER_BYTES, READS_PER_TURN, ReadAt, Requests,
+    RunValues,
 };
 
 use dialer::Dialer;
@@ -94,9 +95,15 @@ impl Connections {
         }
     }
 
-    /// Sets when tick 0 is, nanoseconds since 1970-01-01 UTC.
-    pub(super) fn set_epoch(&mut self, unix_ns: u64) {
+    /// Sets when tick 0 is, nanoseconds since 1970-01-01 UTC, and what set-up has left.
+    pub(super) fn begin(&mut self, unix_ns: u64, values: RunValues) {
         self.requests.set_epoch(unix_ns);
+        self.requests.set_run_values(values);
+    }
+
+    /// What an actor of set-up leaves.
+    pub(super) fn leave(&mut self, actor: Actor) -> RunValues {
+        self.requests.leave(Population(0), actor)
     }
 
     /// The engine of this worker asks for the end of the whole run.

@@ -7,23 +7,25 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use mio::Waker;
-use z6_events::{LogDigest, LogHeader, StopReason, StoppedBy, Tick};
+use z6_events::{LogDigest, LogHeader, Phase, StopReason, StoppedBy, Tick};
 
-use super::clock::Clock;
-use super::shared::{AttemptFailure, Notice, WorkerState};
+use super::clock::{self, Clock};
+use super::crew::{Crew, Crews};
+use super::shared::{AttemptFailure, Notice};
+use super::start::HEAD_START_NS;
+use super::sys;
+use super::worker::{Begin, PhaseEnd};
 use super::writer::WriterEnd;
 use crate::log_file::LogError;
 use crate::observer::Observer;
 use crate::run_end::TargetWatch;
+use crate::session::RunValues;
 
 /// What the start hands over.
 pub(super) struct Parts<O> {
     pub(super) header: LogHeader,
-    pub(super) workers: Vec<JoinHandle<()>>,
+    pub(super) crews: Crews,
     pub(super) writer: JoinHandle<WriterEnd<O>>,
-    pub(super) wakers: Vec<Waker>,
-    pub(super) states: Vec<Arc<WorkerState>>,
     pub(super) notices: (Sender<Notice>, Receiver<Notice>),
     pub(super) clock: Clock,
     pub(super) broken: Arc<AtomicBool>,
@@ -75,10 +77,8 @@ pub struct RunReport<O> {
 #[derive(Debug)]
 pub struct RunHandle<O> {
     header: LogHeader,
-    workers: Vec<JoinHandle<()>>,
+    crews: Crews,
     writer: JoinHandle<WriterEnd<O>>,
-    wakers: Vec<Waker>,
-    states: Vec<Arc<WorkerState>>,
     notices: (Sender<Notice>, Receiver<Notice>),
     clock: Clock,
     /// Set if a worker did not finish.
@@ -99,9 +99,41 @@ struct Watch {
     targets: TargetWatch,
     /// The first attempt, and the first that failed.
     attempts: (Option<AttemptFailure>, Option<AttemptFailure>),
-    /// The run was told that it goes nowhere.
+    /// The phase was told that it goes nowhere.
     is_told: bool,
     log_error: Option<LogError>,
+    /// Why the run was asked to stop first, before the phase that it is in.
+    stopped: Option<StopReason>,
+    /// How often its users have asked, and whether they want it at once.
+    asked: u32,
+    at_once: bool,
+    panic: Option<String>,
+}
+
+/// Whether it is the users of the run who ask for its end.
+const fn is_asked(reason: StopReason) -> bool {
+    matches!(reason, StopReason::Interrupt | StopReason::Terminate | StopReason::Requested)
+}
+
+/// Calls a function again and again while the run is waited for.
+struct Beat<F> {
+    /// Since the first tick of the run.
+    clock: Clock,
+    every_ns: u64,
+    next: Tick,
+    each: F,
+}
+
+impl<F: FnMut(Tick)> Beat<F> {
+    /// Calls it if it is time, and says in how many nanoseconds it will be.
+    fn beat(&mut self) -> u64 {
+        let now = self.clock.now();
+        if now >= self.next {
+            (self.each)(now);
+            self.next = now.plus_ns(self.every_ns);
+        }
+        self.next.since(now)
+    }
 }
 
 /// Keeps the one that began first.
@@ -113,9 +145,8 @@ fn keep_first(first: &mut Option<AttemptFailure>, other: AttemptFailure) {
 
 impl<O: Observer> RunHandle<O> {
     pub(super) fn new(parts: Parts<O>) -> RunHandle<O> {
-        let Parts { header, workers, writer, wakers, states, notices, clock, broken, targets } =
-            parts;
-        RunHandle { header, workers, writer, wakers, states, notices, clock, broken, targets }
+        let Parts { header, crews, writer, notices, clock, broken, targets } = parts;
+        RunHandle { header, crews, writer, notices, clock, broken, targets }
     }
 
     /// A handle that stops the run from elsewhere.
@@ -138,36 +169,104 @@ impl<O: Observer> RunHandle<O> {
 
     /// Waits for the end of the run, calling `each` about every `every` with the time since the
     /// start. A panic of a worker is reported, not passed on.
-    pub fn wait_with(self, every: Duration, mut each: impl FnMut(Tick)) -> RunReport<O> {
+    pub fn wait_with(mut self, every: Duration, each: impl FnMut(Tick)) -> RunReport<O> {
+        let every_ns = as_ns(every);
+        let next = self.clock.now().plus_ns(every_ns);
+        let mut beat = Beat { clock: self.clock, every_ns, next, each };
         let mut watch = Watch {
-            running: self.workers.len(),
+            running: 0,
             targets: self.targets.clone(),
             attempts: (None, None),
             is_told: false,
             log_error: None,
+            stopped: None,
+            asked: 0,
+            at_once: false,
+            panic: None,
         };
-        let mut next = self.clock.now().plus_ns(as_ns(every));
-        while watch.running > 0 {
-            let now = self.clock.now();
-            if now >= next {
-                each(now);
-                next = now.plus_ns(as_ns(every));
+        let (setup, teardown) = (self.crews.setup.take(), self.crews.teardown.take());
+        let mut main = std::mem::take(&mut self.crews.main);
+        let mut clock = self.clock;
+        let mut values = RunValues::default();
+        if let Some(crew) = setup {
+            match self.attend(crew, clock, &mut watch, &mut beat) {
+                Some(end) if end.is_complete => {
+                    values = end.values;
+                    clock = self.begin(&main, &mut watch, values.clone());
+                }
+                end => {
+                    values = end.map(|end| end.values).unwrap_or_default();
+                    main.dismiss();
+                }
             }
-            let due = watch.targets.due().filter(|_| !watch.is_told);
-            let wait_ns = next.min(due.map_or(Tick::MAX, |due| due.0)).since(now);
+        }
+        self.attend(main, clock, &mut watch, &mut beat);
+        if let Some(mut crew) = teardown {
+            if watch.asked > 1 || watch.at_once || self.broken.load(Ordering::Acquire) {
+                crew.dismiss();
+            } else {
+                clock = self.begin(&crew, &mut watch, values);
+            }
+            self.attend(crew, clock, &mut watch, &mut beat);
+        }
+        self.report(watch)
+    }
+
+    /// Lets the workers of the next phase begin. What has asked for the end of the run meanwhile is told to the run
+    /// itself.
+    fn begin(&self, crew: &Crew, watch: &mut Watch, values: RunValues) -> Clock {
+        let clock = Clock::from_start_ns(sys::monotonic_ns() + HEAD_START_NS);
+        let epoch_ns = clock::wall_ns() + HEAD_START_NS;
+        crew.begin(&Begin { clock, epoch_ns, values });
+        if crew.phase == Phase::Main {
+            watch.targets = self.targets.clone();
+            watch.attempts = (None, None);
+            watch.is_told = false;
+            if let Some(reason) = watch.stopped {
+                crew.stop(reason);
+            }
+        }
+        clock
+    }
+
+    /// Waits for the end of a phase. What set-up or tear-down came to.
+    fn attend(
+        &self,
+        crew: Crew,
+        clock: Clock,
+        watch: &mut Watch,
+        beat: &mut Beat<impl FnMut(Tick)>,
+    ) -> Option<PhaseEnd> {
+        watch.running = crew.workers.len();
+        while watch.running > 0 {
+            let mut wait_ns = beat.beat();
+            let is_open = !watch.is_told && crew.phase != Phase::TearDown;
+            let due = watch.targets.due().filter(|_| is_open);
+            if let Some((due, _)) = due {
+                wait_ns = wait_ns.min(due.since(clock.now()));
+            }
             match self.notices.1.recv_timeout(Duration::from_nanos(wait_ns)) {
-                Ok(notice) => self.note(notice, &mut watch),
+                Ok(notice) => self.note(notice, &crew, watch),
                 Err(RecvTimeoutError::Timeout) => {
-                    if let Some((_, reason)) = due.filter(|due| due.0 <= self.clock.now()) {
+                    if let Some((_, reason)) = due.filter(|due| due.0 <= clock.now()) {
                         watch.is_told = true;
-                        self.stop_all(reason);
+                        crew.stop(reason);
                     }
                 }
                 // This handle holds a sender itself: the channel cannot be disconnected.
                 Err(RecvTimeoutError::Disconnected) => {}
             }
         }
-        self.report(watch)
+        let mut end = None;
+        for worker in crew.workers {
+            match worker.join() {
+                Ok(of_worker) => end = end.or(of_worker),
+                Err(payload) => {
+                    watch.panic.get_or_insert(panic_text(payload.as_ref()));
+                }
+            }
+        }
+        end
     }
 
     /// Waits for the end of the run.
@@ -175,13 +274,14 @@ impl<O: Observer> RunHandle<O> {
         self.wait_with(Duration::from_secs(1), |_| {})
     }
 
-    fn note(&self, notice: Notice, watch: &mut Watch) {
+    fn note(&self, notice: Notice, crew: &Crew, watch: &mut Watch) {
+        let in_teardown = crew.phase == Phase::TearDown;
         match notice {
             Notice::WorkerEnded => {
                 watch.running -= 1;
                 // What is left of a run with a broken worker is not worth going on with.
                 if self.broken.load(Ordering::Acquire) {
-                    self.stop_all(StopReason::Error);
+                    crew.stop(StopReason::Error);
                 }
             }
             Notice::AttemptStarted(target, attempt) => {
@@ -193,36 +293,40 @@ impl<O: Observer> RunHandle<O> {
                 keep_first(&mut watch.attempts.1, failure);
             }
             Notice::Connected => watch.targets.connected(),
-            Notice::Answered => watch.targets.answered(),
+            Notice::Answered(phase) if phase == crew.phase => watch.targets.answered(),
+            Notice::Answered(_) => {}
             Notice::LogFailed(error) => {
-                self.stop_all(StopReason::DiskFull);
+                // What is to be cleaned up is cleaned up, logged or not.
+                if !in_teardown {
+                    self.stop(crew, StopReason::DiskFull, watch);
+                }
                 watch.log_error.get_or_insert(error);
             }
-            Notice::LogFull => self.stop_all(StopReason::LogLimit),
-            Notice::Stop(reason) => self.stop_all(reason),
-            Notice::StopNow(reason) => self.tell_all(|state| state.ask_to_stop_now(reason)),
+            Notice::LogFull(phase) if phase == crew.phase => {
+                self.stop(crew, StopReason::LogLimit, watch);
+            }
+            Notice::LogFull(_) => {}
+            Notice::Stop(reason) => self.stop(crew, reason, watch),
+            Notice::StopNow(reason) => {
+                watch.at_once = true;
+                watch.stopped.get_or_insert(reason);
+                crew.stop_now(reason);
+            }
         }
     }
 
-    fn stop_all(&self, reason: StopReason) {
-        self.tell_all(|state| state.ask_to_stop(reason));
-    }
-
-    fn tell_all(&self, tell: impl Fn(&WorkerState)) {
-        for (state, waker) in self.states.iter().zip(&self.wakers) {
-            tell(state);
-            // A worker whose poll is gone has ended.
-            let _ = waker.wake();
+    fn stop(&self, crew: &Crew, reason: StopReason, watch: &mut Watch) {
+        watch.asked += u32::from(is_asked(reason));
+        watch.stopped.get_or_insert(reason);
+        // What the run itself was to be stopped for is over.
+        let is_late = crew.phase == Phase::TearDown && reason == StopReason::Assertion;
+        if !is_late {
+            crew.stop(reason);
         }
     }
 
     fn report(self, mut watch: Watch) -> RunReport<O> {
-        let mut panic = None;
-        for worker in self.workers {
-            if let Err(payload) = worker.join() {
-                panic.get_or_insert(panic_text(payload.as_ref()));
-            }
-        }
+        let panic = watch.panic.take();
         let end = match self.writer.join() {
             Ok(end) => end,
             // The observer went down with the writer: there is nothing to report from.

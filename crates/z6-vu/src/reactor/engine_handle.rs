@@ -2,14 +2,21 @@
 //! they lead to, and the log. Knows no socket.
 
 use z6_events::{
-    ConnectedAs, ConnectionSlot, Event, ExchangeSlot, Http2Sample, NoteKind, Sample, StopReason,
-    Tick,
+    ConnectedAs, ConnectionSlot, Event, ExchangeSlot, Http2Sample, NoteKind, PhaseTally, Sample,
+    StopReason, Tick,
 };
 
 use super::clock::Clock;
 use super::sink::ChannelSink;
-use crate::engine::{Command, CommandQueue, Input};
+use crate::engine::{Command, CommandQueue, Input, Outputs};
 use crate::recorder::Recorder;
+
+#[inline]
+fn count(tally: &mut Option<Box<PhaseTally>>, out: &Outputs) {
+    if let Some(tally) = tally {
+        out.events.iter().for_each(|event| tally.observe(event));
+    }
+}
 
 /// An engine with its clock, its recorder and the commands that are not carried out yet.
 pub(super) struct EngineHandle {
@@ -18,13 +25,32 @@ pub(super) struct EngineHandle {
     commands: CommandQueue,
     /// The engine asks for the end of the run.
     stop_run: Option<StopReason>,
+    /// In set-up and tear-down: what its requests came to.
+    tally: Option<Box<PhaseTally>>,
 }
 
 impl EngineHandle {
     /// An engine whose time starts with [`EngineHandle::start_clock`].
     pub(super) fn new(recorder: Recorder<ChannelSink>) -> EngineHandle {
         let commands = CommandQueue::with_capacity(64);
-        EngineHandle { recorder, clock: Clock::start(), commands, stop_run: None }
+        EngineHandle { recorder, clock: Clock::start(), commands, stop_run: None, tally: None }
+    }
+
+    /// Counts what the requests come to.
+    pub(super) fn tallied(self) -> EngineHandle {
+        EngineHandle { tally: Some(Box::default()), ..self }
+    }
+
+    /// What the requests came to, if that is counted.
+    pub(super) fn tally(&self) -> Option<&PhaseTally> {
+        self.tally.as_deref()
+    }
+
+    /// Logs when the phase began: its first event.
+    pub(super) fn phase_started(&mut self, wall_epoch_ns: u64) {
+        let monotonic_epoch_ns = self.clock.start_ns();
+        let event = Event::PhaseStarted { wall_epoch_ns, monotonic_epoch_ns };
+        self.recorder.copy(Tick::ZERO, &event, &[]);
     }
 
     /// Sets tick 0.
@@ -45,6 +71,7 @@ impl EngineHandle {
         self.recorder.step(at, input, |out| {
             self.commands.extend(&out.commands);
             self.stop_run = self.stop_run.or(out.stop_run);
+            count(&mut self.tally, out);
         });
     }
 
@@ -58,6 +85,7 @@ impl EngineHandle {
         self.recorder.step_with(at, input, arena, |out| {
             self.commands.extend(&out.commands);
             self.stop_run = self.stop_run.or(out.stop_run);
+            count(&mut self.tally, out);
         });
     }
 

@@ -50,6 +50,12 @@ pub enum StartError {
         /// The limit in force.
         limit: u64,
     },
+    /// Set-up takes a time that nobody knows beforehand.
+    #[error(
+        "[setup] and a common start (`--start-at`, `--barrier`) cannot be combined: how long set-up takes is \
+         not known before"
+    )]
+    SetupMeeting,
     /// The shards of the run do not begin together.
     #[error(transparent)]
     Meeting(#[from] MeetingError),
@@ -67,6 +73,7 @@ impl StartError {
     pub const fn is_scenario(&self) -> bool {
         match self {
             StartError::Prepare(_)
+            | StartError::SetupMeeting
             | StartError::Tls { .. }
             | StartError::Tunnel { .. }
             | StartError::NoBuiltin { .. } => true,

@@ -1,6 +1,6 @@
 //! The driver for real traffic: event loops on mio, a log writer, and who coordinates them.
 //!
-//! Reading order: `start` (a run up to tick 0), `meeting` (when that is), `coordinator` (watching it to its end), `worker`
+//! Reading order: `start` (a run up to tick 0), `meeting` (when that is), `coordinator` (watching it to its end), `crew` (the workers of a phase), `worker`
 //! (the order of one event loop) and its parts: `engine_handle` (the engine, its clock and log),
 //! `connections` (what is done with connections; what their bytes mean is in [`crate::session`]) and `wait`
 //! (the kernel); `tls`, `tls_config`, `tls_verify`, `tls_error` (the one place that knows the TLS
@@ -16,6 +16,7 @@ mod arrival;
 mod clock;
 mod connections;
 mod coordinator;
+mod crew;
 mod engine_handle;
 mod error;
 mod meeting;

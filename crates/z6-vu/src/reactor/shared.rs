@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use crossbeam_channel::Sender;
-use z6_events::{ErrorKind, StopReason, TargetId, Tick};
+use z6_events::{ErrorKind, Phase, StopReason, TargetId, Tick};
 
 use super::transport::Address;
 use crate::log_file::LogError;
@@ -38,12 +38,12 @@ pub(super) enum Notice {
     AttemptFailed(TargetId, u16, AttemptFailure),
     /// A worker's first connection is ready.
     Connected,
-    /// A request got a complete response: the first one.
-    Answered,
+    /// A request of this phase got a complete response: the first one.
+    Answered(Phase),
     /// The log cannot be written any more.
     LogFailed(LogError),
-    /// The log has reached `max_event_log_bytes`.
-    LogFull,
+    /// The log has reached `max_event_log_bytes`, in this phase.
+    LogFull(Phase),
     /// Somebody asks the run to stop.
     Stop(StopReason),
     /// Somebody asks the run to stop without a grace period.

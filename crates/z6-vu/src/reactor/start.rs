@@ -10,14 +10,15 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use mio::{Poll, Waker};
 use z6_events::{
-    BLOCK_BUFFER_BYTES, Driver, LogHeader, NO_ARRIVAL_STAMPS, SealedBlock, Shard, StopReason,
-    TargetAddresses, TargetId, WorkerId,
+    BLOCK_BUFFER_BYTES, Driver, LogHeader, NO_ARRIVAL_STAMPS, Phase, SealedBlock, Shard,
+    StopReason, TargetAddresses, TargetId,
 };
 use z6_scenario::{Scenario, Scheme, Target};
 
 use super::arrival::Stamping;
 use super::clock::Clock;
 use super::coordinator::RunHandle;
+use super::crew::{Crew, Crews};
 use super::error::StartError;
 use super::meeting::Meeting;
 use super::resolve::resolve;
@@ -28,7 +29,7 @@ use super::tls_config;
 use super::transport::Address;
 use super::tunnel;
 use super::wait::TOKEN_WAKER;
-use super::worker::{Common, Http2Target, Worker};
+use super::worker::{Begin, Common, Http2Target, PhaseEnd, Worker};
 use super::writer::{AttachedFile, LogWriter, WriterEnd, WriterParts};
 use crate::engine::Engine;
 use crate::log_file::LogTarget;
@@ -36,14 +37,14 @@ use crate::observer::Observer;
 use crate::prepare::{Prepared, RunSetup};
 use crate::recorder::Recorder;
 use crate::run_end::TargetWatch;
-use crate::session::Given;
+use crate::session::{Given, RunValues};
 use crate::templates::{http2_config, response_limits, response_limits2};
 
 /// Descriptors a run needs besides its connections: standard streams, log, polls, timers, /proc.
 const SPARE_DESCRIPTORS: u64 = 64;
 /// Tick 0 lies this far ahead when the threads are let go, nanoseconds: time to write the header
 /// and to wake them.
-const HEAD_START_NS: u64 = 5_000_000;
+pub(super) const HEAD_START_NS: u64 = 5_000_000;
 /// A worker has at least this many log buffers: one to fill, some on their way.
 const BUFFERS_PER_WORKER_MIN: usize = 4;
 
@@ -130,13 +131,31 @@ pub fn start<O: Observer + 'static>(
     let addresses = addresses(&spec.scenario, spec.builtin.as_ref())?;
     let prepared = Prepared::new(&spec.scenario, setup(spec, &addresses))?;
     let engines = prepared.engines()?;
+    let aside = [Phase::SetUp, Phase::TearDown].map(|phase| prepared.of_phase(phase));
+    let [before, after] = aside;
+    let (before, after) = (before?, after?);
+    if before.is_some() && spec.meeting.is_common() {
+        return Err(StartError::SetupMeeting);
+    }
     let limit = check_descriptors(&spec.scenario, spec.shard)?;
     let header = header(spec, &prepared, limit);
-    let common = Arc::new(common(spec, prepared, addresses)?);
-    let threads = Threads::prepare(spec, &common, engines)?;
-    let counts = common.addresses.iter().map(Vec::len);
+    let counts = addresses.iter().map(Vec::len);
     let targets = TargetWatch::new(counts, spec.scenario.first_answer_ns());
-    threads.release(spec, targets, header, observer)
+    let mut threads = Threads::new(spec);
+    let mut phases = Vec::with_capacity(3);
+    let mut crew = |prepared: Prepared, engines| {
+        let common = Arc::new(common(spec, prepared, addresses.clone())?);
+        threads.crew(spec, &common, engines)
+    };
+    let main = crew(prepared, engines)?;
+    for prepared in [before, after] {
+        let engine = prepared.as_ref().map(Prepared::first_engine).transpose()?;
+        let aside = prepared.zip(engine).map(|(prepared, engine)| crew(prepared, vec![engine]));
+        phases.push(aside.transpose()?);
+    }
+    let [setup, teardown] = [0, 1].map(|place| phases[place].take());
+    let crews = Crews { setup, main, teardown };
+    threads.release(spec, crews, targets, header, observer)
 }
 
 /// Everything that would keep a run of `scenario` from starting on this machine, as far as it can be known
@@ -210,6 +229,7 @@ fn common(
 ) -> Result<Common, StartError> {
     let scenario = &spec.scenario;
     Ok(Common {
+        announces: spec.scenario.has_phases(),
         prepared,
         given: spec.given.clone(),
         sources: scenario.targets.iter().map(|target| target.source_addresses.clone()).collect(),
@@ -290,81 +310,89 @@ fn build_facts() -> Vec<(String, String)> {
 
 /// Workers that wait for tick 0, and the channels between them and the writer.
 struct Threads {
-    workers: Vec<JoinHandle<()>>,
-    /// Tick 0, and when that is on the wall clock, nanoseconds since 1970-01-01 UTC.
-    clocks: Vec<mpsc::Sender<(Clock, u64)>>,
-    wakers: Vec<Waker>,
-    states: Vec<Arc<WorkerState>>,
     notices: (Sender<Notice>, Receiver<Notice>),
-    full: Receiver<SealedBlock>,
+    full: (Sender<SealedBlock>, Receiver<SealedBlock>),
+    /// Of the workers of the run itself, then of those of other phases.
     empty: Vec<Sender<Vec<u8>>>,
     /// Set by a worker that panicked.
     broken: Arc<AtomicBool>,
 }
 
 impl Threads {
-    fn prepare(
+    fn new(spec: &RunSpec) -> Threads {
+        Threads {
+            notices: unbounded(),
+            full: bounded(spec.scenario.limits.max_log_queue as usize),
+            empty: Vec::new(),
+            broken: Arc::new(AtomicBool::new(false)),
+        }
+    }
+
+    /// The workers of one phase. That of the run itself comes first.
+    fn crew(
+        &mut self,
         spec: &RunSpec,
         common: &Arc<Common>,
         engines: Vec<Engine>,
-    ) -> Result<Threads, StartError> {
+    ) -> Result<Crew, StartError> {
+        let phase = common.prepared.phase();
         let queue = spec.scenario.limits.max_log_queue as usize;
-        let (full_sender, full) = bounded(queue);
-        let mut threads = Threads {
-            workers: Vec::new(),
-            clocks: Vec::new(),
-            wakers: Vec::new(),
-            states: Vec::new(),
-            notices: unbounded(),
-            full,
-            empty: Vec::new(),
-            broken: Arc::new(AtomicBool::new(false)),
+        let buffers = match phase {
+            Phase::Main => (queue / engines.len()).max(BUFFERS_PER_WORKER_MIN),
+            _ => BUFFERS_PER_WORKER_MIN,
         };
-        let buffers = (queue / engines.len()).max(BUFFERS_PER_WORKER_MIN);
-        for (i, engine) in engines.into_iter().enumerate() {
-            let id = WorkerId(i as u16);
-            let sink = threads.sink(&full_sender, buffers);
-            let recorder = Recorder::new(engine, sink).with_arrival_stamps(spec.stamping.is_on());
-            threads.spawn(id, common, recorder).map_err(StartError::System)?;
+        let mut crew = Crew { phase, ..Crew::default() };
+        for engine in engines {
+            let sink = self.sink(buffers);
+            let recorder = Recorder::new(engine, sink)
+                .with_arrival_stamps(spec.stamping.is_on())
+                .in_phase(phase);
+            self.spawn(&mut crew, common, recorder).map_err(StartError::System)?;
         }
-        Ok(threads)
+        Ok(crew)
     }
 
-    fn sink(&mut self, full: &Sender<SealedBlock>, buffers: usize) -> ChannelSink {
+    fn sink(&mut self, buffers: usize) -> ChannelSink {
         let (empty_sender, empty) = bounded(buffers);
         for _ in 0..buffers {
             // There is room for as many as are made here.
             let _ = empty_sender.try_send(Vec::with_capacity(BLOCK_BUFFER_BYTES));
         }
         self.empty.push(empty_sender);
-        ChannelSink::new(full.clone(), empty, Clock::from_start_ns(0))
+        ChannelSink::new(self.full.0.clone(), empty, Clock::from_start_ns(0))
     }
 
     fn spawn(
         &mut self,
-        id: WorkerId,
+        crew: &mut Crew,
         common: &Arc<Common>,
         recorder: Recorder<ChannelSink>,
     ) -> std::io::Result<()> {
         let poll = Poll::new()?;
-        self.wakers.push(Waker::new(poll.registry(), TOKEN_WAKER)?);
+        let id = recorder.engine().partition().worker();
+        crew.wakers.push(Waker::new(poll.registry(), TOKEN_WAKER)?);
         let state = Arc::new(WorkerState::default());
         let notices = self.notices.0.clone();
         let worker =
             Worker::new(Arc::clone(common), Arc::clone(&state), notices.clone(), recorder, poll)?;
         let (clock_sender, clock) = mpsc::channel();
         let broken = Arc::clone(&self.broken);
-        let thread = std::thread::Builder::new().name(format!("z6-worker-{id}"));
-        self.workers.push(thread.spawn(move || {
+        let thread = std::thread::Builder::new().name(match crew.phase {
+            Phase::Main => format!("z6-worker-{id}"),
+            Phase::SetUp => "z6-setup".to_owned(),
+            Phase::TearDown | Phase::Unknown(_) => "z6-teardown".to_owned(),
+        });
+        crew.workers.push(thread.spawn(move || {
             let _notice = EndNotice { notices };
-            // No clock comes if the start fails elsewhere: this worker just goes.
-            let Ok((clock, epoch_ns)) = clock.recv() else { return };
+            // None comes if the start fails elsewhere, or this phase is left out: this worker just goes.
+            let begin = clock.recv().ok()?;
             let guard = BrokenUnlessDefused(broken);
-            work(worker, clock, epoch_ns);
+            let end = work(worker, begin);
             guard.defuse();
+            end
         })?);
-        self.clocks.push(clock_sender);
-        self.states.push(state);
+        crew.clocks.push(clock_sender);
+        crew.states.push(state);
         Ok(())
     }
 
@@ -372,6 +400,7 @@ impl Threads {
     fn release<O: Observer + 'static>(
         self,
         spec: &RunSpec,
+        crews: Crews,
         targets: TargetWatch,
         mut header: LogHeader,
         observer: O,
@@ -384,10 +413,11 @@ impl Threads {
         let limits = &spec.scenario.limits;
         let parts = WriterParts {
             observer,
-            full: self.full,
+            full: self.full.1,
             empty: self.empty,
             notices: self.notices.0.clone(),
             limit_bytes: limits.max_event_log_bytes,
+            has_teardown: crews.teardown.is_some(),
             totals: opening.at_end(),
         };
         let attachments_max = limits.max_attachment_bytes;
@@ -396,16 +426,12 @@ impl Threads {
         let broken = Arc::clone(&self.broken);
         let notices = self.notices.0.clone();
         let writer = spawn_writer(writer, broken, notices).map_err(StartError::System)?;
-        for clock in &self.clocks {
-            // A worker that is gone has sent its notice.
-            let _ = clock.send((start, header.wall_epoch_ns));
-        }
+        let (clock, epoch_ns) = (start, header.wall_epoch_ns);
+        crews.first().begin(&Begin { clock, epoch_ns, values: RunValues::default() });
         Ok(RunHandle::new(super::coordinator::Parts {
             header,
-            workers: self.workers,
+            crews,
             writer,
-            wakers: self.wakers,
-            states: self.states,
             notices: self.notices,
             clock: start,
             broken: self.broken,
@@ -441,14 +467,13 @@ impl Drop for StopIfPanicking {
 }
 
 /// One worker's thread, from tick 0 to the end of its log.
-fn work(mut worker: Worker, clock: Clock, epoch_ns: u64) {
-    worker.set_epoch(epoch_ns);
-    let ahead_ns = clock.start_ns().saturating_sub(sys::monotonic_ns());
+fn work(mut worker: Worker, begin: Begin) -> Option<PhaseEnd> {
+    let ahead_ns = begin.clock.start_ns().saturating_sub(sys::monotonic_ns());
     std::thread::sleep(std::time::Duration::from_nanos(ahead_ns));
-    if let Err(error) = worker.run(clock) {
+    if let Err(error) = worker.run(begin) {
         panic!("the kernel refuses to poll: {error}");
     }
-    worker.close_log();
+    worker.close()
 }
 
 /// Notifies the coordinator when a worker's thread ends, by whatever way.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 use mio::event::Event as IoEvent;
 use mio::{Events, Poll};
-use z6_events::Tick;
+use z6_events::{Actor, Phase, PhaseTally, Tick, WorkerId};
 
 use super::arrival::Stamping;
 use super::clock::Clock;
@@ -27,7 +27,7 @@ use super::wait::{TOKEN_TIMER, TOKEN_WAKER, Until, Wait};
 use crate::engine::Input;
 use crate::prepare::Prepared;
 use crate::recorder::Recorder;
-use crate::session::Given;
+use crate::session::{Given, RunValues};
 
 /// Events taken from the kernel at once.
 const EVENTS_PER_POLL: usize = 1024;
@@ -38,6 +38,8 @@ const SAMPLE_EVERY_NS: u64 = 1_000_000_000;
 #[derive(Debug)]
 pub(super) struct Common {
     pub(super) prepared: Prepared,
+    /// The run has more phases than one.
+    pub(super) announces: bool,
     /// What is given from outside to values.
     pub(super) given: Given,
     /// Resolved addresses by target.
@@ -77,6 +79,29 @@ pub(super) struct Worker {
     sampler: Sampler,
     next_sample: Tick,
     passes: u64,
+    /// The run has more phases than one, and this worker's first event says when this one began.
+    announces: bool,
+    /// The actor of set-up or tear-down.
+    actor: Actor,
+}
+
+/// When a worker begins, and with what.
+#[derive(Debug, Clone)]
+pub(super) struct Begin {
+    /// Tick 0.
+    pub(super) clock: Clock,
+    /// The same on the wall clock, nanoseconds since 1970-01-01 UTC.
+    pub(super) epoch_ns: u64,
+    /// What set-up has left.
+    pub(super) values: RunValues,
+}
+
+/// What set-up or tear-down came to.
+#[derive(Debug)]
+pub(super) struct PhaseEnd {
+    pub(super) is_complete: bool,
+    /// What set-up leaves.
+    pub(super) values: RunValues,
 }
 
 impl Worker {
@@ -92,10 +117,15 @@ impl Worker {
         poll: Poll,
     ) -> io::Result<Worker> {
         let wait = Wait::new(poll, common.spin)?;
+        let (phase, actor) = (common.prepared.phase(), common.prepared.actor_of_phase());
+        let announces = common.announces && recorder.engine().partition().worker() == WorkerId(0);
         let reports = Reports::new(notices, common.addresses.iter().map(Vec::len));
         let connections = Connections::new(common, wait.registry()?, reports);
+        let engine = EngineHandle::new(recorder);
         Ok(Worker {
-            engine: EngineHandle::new(recorder),
+            engine: if phase == Phase::Main { engine } else { engine.tallied() },
+            announces,
+            actor,
             connections,
             wait,
             state,
@@ -106,22 +136,22 @@ impl Worker {
         })
     }
 
-    /// Sets when tick 0 is, nanoseconds since 1970-01-01 UTC.
-    pub(super) fn set_epoch(&mut self, unix_ns: u64) {
-        self.connections.set_epoch(unix_ns);
-    }
-
-    /// Runs from tick 0, which is `clock`'s, until the engine has nothing left to do.
+    /// Runs from tick 0 until the engine has nothing left to do.
     ///
     /// # Errors
     /// If the kernel refuses to poll: nothing can continue then.
-    pub(super) fn run(&mut self, clock: Clock) -> io::Result<()> {
+    pub(super) fn run(&mut self, begin: Begin) -> io::Result<()> {
+        let Begin { clock, epoch_ns, values } = begin;
+        self.connections.begin(epoch_ns, values);
         // Without sharper timers the run continues; lateness shows what it costs.
         let _ = sys::sharpen_timers();
         self.clock = clock;
         self.engine.start_clock(clock);
         self.connections.start_clock(clock);
         self.sampler.begin();
+        if self.announces {
+            self.engine.phase_started(epoch_ns);
+        }
         let mut events = Events::with_capacity(EVENTS_PER_POLL);
         let mut now = self.clock.now();
         self.engine.step(now, Input::Wake);
@@ -202,8 +232,11 @@ impl Worker {
         }
     }
 
-    /// Closes the log of this worker.
-    pub(super) fn close_log(self) {
+    /// Closes the log of this worker. What it came to, in set-up and tear-down.
+    pub(super) fn close(mut self) -> Option<PhaseEnd> {
+        let is_complete = self.engine.tally().map(PhaseTally::is_complete);
         self.engine.close_log();
+        let is_complete = is_complete?;
+        Some(PhaseEnd { is_complete, values: self.connections.leave(self.actor) })
     }
 }

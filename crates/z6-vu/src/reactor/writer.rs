@@ -3,7 +3,7 @@
 //! Knows nothing of files: [`LogFile`] does.
 
 use crossbeam_channel::{Receiver, Sender};
-use z6_events::{FooterFacts, LogAssembler, LogDigest, LogHeader, SealedBlock};
+use z6_events::{FooterFacts, LogAssembler, LogDigest, LogHeader, Phase, SealedBlock};
 use z6_scenario::PROJECTION_PREFIX;
 
 use super::shared::Notice;
@@ -37,11 +37,15 @@ pub(super) struct LogWriter<O> {
     observer: O,
     full: Receiver<SealedBlock>,
     empty: Vec<Sender<Vec<u8>>>,
+    /// Workers of the run itself.
+    workers: usize,
     notices: Sender<Notice>,
     limit_bytes: u64,
-    limit_told: bool,
+    /// How much further it may go in tear-down.
+    teardown_bytes: u64,
+    limit_told: Option<Phase>,
     stop_told: bool,
-    answer_told: bool,
+    answer_told: Option<Phase>,
     totals: Totals,
 }
 
@@ -52,6 +56,8 @@ pub(super) struct WriterParts<O> {
     pub(super) empty: Vec<Sender<Vec<u8>>>,
     pub(super) notices: Sender<Notice>,
     pub(super) limit_bytes: u64,
+    /// Tear-down follows, and has to fit as well.
+    pub(super) has_teardown: bool,
     /// Asked at the end for the totals in the footer.
     pub(super) totals: Totals,
 }
@@ -80,7 +86,8 @@ impl<O: Observer> LogWriter<O> {
             stored_bytes += if stored { length } else { 0 };
             output.write(&assembler.attachment(&file.name, &file.content, stored)?)?;
         }
-        let reserve = LOG_RESERVE_BYTES_PER_WORKER * u64::from(header.workers);
+        let teardown_bytes = if parts.has_teardown { 2 * LOG_RESERVE_BYTES_PER_WORKER } else { 0 };
+        let reserve = LOG_RESERVE_BYTES_PER_WORKER * u64::from(header.workers) + teardown_bytes;
         Ok(LogWriter {
             output,
             assembler,
@@ -88,11 +95,13 @@ impl<O: Observer> LogWriter<O> {
             observer: parts.observer,
             full: parts.full,
             empty: parts.empty,
+            workers: usize::from(header.workers),
             notices: parts.notices,
             limit_bytes: parts.limit_bytes.saturating_sub(reserve),
-            limit_told: false,
+            teardown_bytes: teardown_bytes / 2,
+            limit_told: None,
             stop_told: false,
-            answer_told: false,
+            answer_told: None,
             totals: parts.totals,
         })
     }
@@ -107,11 +116,22 @@ impl<O: Observer> LogWriter<O> {
                 failed = true;
                 self.tell(Notice::LogFailed(error));
             }
-            let worker = block.worker().index();
+            let place = self.place(&block);
             // A worker that has ended needs no more buffers.
-            let _ = self.empty[worker].try_send(block.into_buffer());
+            if let Some(empty) = self.empty.get(place) {
+                let _ = empty.try_send(block.into_buffer());
+            }
         }
         self.finish(!failed && whole())
+    }
+
+    /// Where the buffers of a worker go back to.
+    fn place(&self, block: &SealedBlock) -> usize {
+        match block.phase() {
+            Phase::Main => block.worker().index(),
+            Phase::SetUp => self.workers,
+            Phase::TearDown | Phase::Unknown(_) => self.empty.len().saturating_sub(1),
+        }
     }
 
     /// Footer, sync and name if the log is whole.
@@ -139,13 +159,15 @@ impl<O: Observer> LogWriter<O> {
         self.output.write(self.assembler.seal(block))?;
         let shown = self.read_back.show(&self.assembler, block, &mut self.observer);
         shown.map_err(LogError::ReadBack)?;
-        if !self.answer_told && self.read_back.end().is_answered() {
-            self.answer_told = true;
-            self.tell(Notice::Answered);
+        let phase = block.phase();
+        if self.answer_told != Some(phase) && self.read_back.end().is_answered_in(phase) {
+            self.answer_told = Some(phase);
+            self.tell(Notice::Answered(phase));
         }
-        if self.assembler.bytes() >= self.limit_bytes && !self.limit_told {
-            self.limit_told = true;
-            self.tell(Notice::LogFull);
+        let more = if phase == Phase::TearDown { self.teardown_bytes } else { 0 };
+        if self.assembler.bytes() >= self.limit_bytes + more && self.limit_told != Some(phase) {
+            self.limit_told = Some(phase);
+            self.tell(Notice::LogFull(phase));
         }
         if !self.stop_told
             && let Some(reason) = self.observer.stop()
@@ -209,11 +231,13 @@ mod tests {
             observer: Count(0),
             full,
             empty: vec![empty],
+            workers: 1,
             notices,
             limit_bytes: u64::MAX,
-            limit_told: false,
+            teardown_bytes: 0,
+            limit_told: None,
             stop_told: false,
-            answer_told: false,
+            answer_told: None,
             totals: Box::new(Vec::new),
         };
         for at in 0..blocks {

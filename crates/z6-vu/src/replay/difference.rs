@@ -203,6 +203,7 @@ impl DecisionKind {
             | Event::ConnectionClosed { .. }
             | Event::Stop { .. }
             | Event::Sample(_)
+            | Event::PhaseStarted { .. }
             | Event::LogStalled { .. }
             | Event::Note { .. } => DecisionKind::Input,
         }

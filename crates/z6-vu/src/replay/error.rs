@@ -57,6 +57,15 @@ pub enum ReplayError {
         /// Number of the block, or of the one behind it.
         block: u64,
     },
+    /// A phase that the run cannot have there.
+    #[error(
+        "block {block} of the log: set-up, the run itself and tear-down do not follow each other as the \
+         scenario in its header and the outcome of set-up say"
+    )]
+    Phases {
+        /// Number of the block, or of the one behind it.
+        block: u64,
+    },
     /// A worker's time goes back.
     #[error("time goes back at event {event}: worker {worker} was at {before}, is at {at}")]
     TimeWentBack {

@@ -37,7 +37,7 @@ use crate::templates;
 
 pub(crate) use http2::FormTemplate;
 pub use http2::Http2;
-pub use journeys::{Given, Journeys, KnownValues};
+pub use journeys::{Given, Journeys, KnownValues, RunValues};
 pub use requests::{Note, Requests};
 
 /// Reads of one connection before a driver turns to others.

@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 
 use z6_events::limits::MAX_NOTE_BYTES;
 use z6_events::{
-    Actor, ErrorKind, ExchangeSlot, Failure, Irregularities, NextHop, NoteKind, PlannedRequest,
-    Population, RequestId, Response, TargetId,
+    Actor, ErrorKind, ExchangeSlot, Failure, Irregularities, NextHop, NoteKind, Phase,
+    PlannedRequest, Population, RequestId, Response, TargetId,
 };
 use z6_http::{IdParts, Location};
 use z6_proto_http1::{KeptResponse, RequestForm, RequestTemplate};
 
 use super::FormTemplate;
 use super::filled::Which;
-use super::journeys::{Answered, Journeys, KnownValues, Unmade};
+use super::journeys::{Answered, Journeys, KnownValues, RunValues, Unmade};
 use crate::engine::{Decide, Input};
 use crate::planted::{Bug, Planted};
 use crate::redirect::{self, Hop, Redirected, Redirects};
-use crate::templates::{Templates, request_id};
+use crate::templates::{Templates, id_population, request_id};
 
 /// Words about a failure, for the log. They may come from the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub struct Requests {
     note: Option<Note>,
     /// None if the scenario has no values, cookies, extractions and checks.
     journeys: Option<Box<Journeys>>,
+    /// What ids carry in the place of the population, in set-up and tear-down.
+    id_population: Option<u8>,
     planted: Planted,
 }
 
@@ -51,13 +53,20 @@ impl Requests {
     #[must_use]
     pub fn new(templates: Templates, redirects: Option<Redirects>) -> Requests {
         let (hops, planted) = (BTreeMap::new(), Planted::default());
-        Requests { templates, redirects, hops, note: None, journeys: None, planted }
+        let id_population = None;
+        Requests { templates, redirects, hops, note: None, journeys: None, id_population, planted }
     }
 
     /// The same with what fills requests in and reads responses.
     #[must_use]
     pub fn with_journeys(self, journeys: Option<Journeys>) -> Requests {
         Requests { journeys: journeys.map(Box::new), ..self }
+    }
+
+    /// The same for a phase: ids of requests say which it is.
+    #[must_use]
+    pub fn in_phase(self, phase: Phase) -> Requests {
+        Requests { id_population: id_population(phase), ..self }
     }
 
     /// Whether all requests are as they were prepared, and nothing of responses is read.
@@ -121,6 +130,18 @@ impl Requests {
         if let Some(journeys) = &mut self.journeys {
             journeys.set_epoch(unix_ns);
         }
+    }
+
+    /// Sets what set-up has left: `{{run.NAME}}`.
+    pub fn set_run_values(&mut self, values: RunValues) {
+        if let Some(journeys) = &mut self.journeys {
+            journeys.set_run_values(values);
+        }
+    }
+
+    /// What an actor of set-up leaves for the rest of the run. Asked once, when it has ended.
+    pub fn leave(&mut self, population: Population, actor: Actor) -> RunValues {
+        self.journeys().map_or_else(RunValues::default, |j| j.leave((population, actor)))
     }
 
     /// Whether a condition holds.
@@ -264,6 +285,7 @@ impl Requests {
     #[inline]
     pub(super) fn id(&self, request: &PlannedRequest, attempt: u8) -> IdParts {
         let mut id = request_id(request, attempt);
+        id.population = self.id_population.unwrap_or(id.population);
         id.step += u64::from(self.planted.has(Bug::WrongId));
         id
     }

@@ -53,6 +53,7 @@ fn ended_early(by: Option<StoppedBy>) -> Option<&'static str> {
         Some(StoppedBy::DiskFull) => Some("the event log could not be written"),
         Some(StoppedBy::Error) => Some("an error ended the run"),
         Some(StoppedBy::DataExhausted) => Some("a data file had no row left"),
+        Some(StoppedBy::SetupFailed) => Some("[setup] failed, and the run did not begin"),
         Some(StoppedBy::OnFailure) => Some("a failure stopped the run (`on_failure`)"),
         Some(StoppedBy::Assertion) => Some("an assertion stopped the run"),
         Some(StoppedBy::Requested) => Some("the program that ran it stopped the run"),

@@ -12,8 +12,9 @@ use z6_scenario::Quantile;
 pub(super) use self::tables::{at, optional};
 use self::tables::{groups, latency, step_groups};
 use crate::metrics::{ConnectionFigures, FailedAddress, GroupFigures, Metrics, Name, Named};
+use crate::phases::PhaseOutcome;
 use crate::report::Style;
-use crate::report::page::{BAD, GOOD, Page};
+use crate::report::page::{BAD, GOOD, PLAIN, Page};
 use crate::report::table::Table;
 use crate::report::units::{bytes, count, duration, percent, plain, plural, rate};
 use crate::shards::{ShardFigures, ShardsFigures};
@@ -33,6 +34,7 @@ pub fn summary_text(metrics: &Metrics, style: &Style) -> String {
     let (of, seconds) = (&metrics.requests, metrics.run.duration_seconds);
     head::head(&mut page, metrics);
     run(&mut page, metrics);
+    phases(&mut page, metrics);
     requests(&mut page, metrics);
     checks(&mut page, metrics);
     latency(&mut page, metrics);
@@ -124,6 +126,36 @@ fn of_shards(page: &mut Page, shards: &ShardsFigures) {
     let more = unusual().count().saturating_sub(SHARDS_SHOWN);
     if more > 0 {
         page.line("", &format!("and {} more such shards", count(more as u64)));
+    }
+}
+
+/// What set-up and tear-down came to.
+fn phases(page: &mut Page, metrics: &Metrics) {
+    let both = [("set-up", &metrics.setup), ("tear-down", &metrics.teardown)];
+    let both = both.into_iter().filter_map(|(name, phase)| Some((name, phase.as_ref()?)));
+    for (place, (name, phase)) in both.enumerate() {
+        if place == 0 {
+            page.blank();
+        }
+        let outcome = phase.outcome.name().replace('_', " ");
+        if phase.outcome == PhaseOutcome::NotRun {
+            page.line(name, &outcome);
+            continue;
+        }
+        let requests = phase.succeeded + phase.failed + phase.never_sent + phase.in_flight_at_stop;
+        let mut line = format!(
+            "{outcome}: {} of {} succeeded",
+            count(phase.succeeded),
+            plural(requests, "request")
+        );
+        if let Some(seconds) = phase.duration_seconds {
+            line.push_str(&format!(", {} s", plain(seconds)));
+        }
+        if let Some(first) = &phase.first_failure {
+            line.push_str(&format!("; first failure: {}", printable(first)));
+        }
+        let is_fine = phase.outcome == PhaseOutcome::Complete;
+        page.painted(name, &line, if is_fine { PLAIN } else { BAD });
     }
 }
 

@@ -101,7 +101,13 @@ impl Case {
             }
         }
         let mut cx = Context::new("");
-        check(&mut cx, std::slice::from_ref(&flow), &self.requests, &self.values, &self.uses);
+        check(
+            &mut cx,
+            (std::slice::from_ref(&flow), &Phases::default()),
+            &self.requests,
+            &self.values,
+            &self.uses,
+        );
         cx.findings.finish().list.into_iter().map(|finding| finding.message).collect()
     }
 }

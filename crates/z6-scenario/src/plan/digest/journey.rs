@@ -234,7 +234,7 @@ fn used_variables(scenario: &Scenario) -> Vec<bool> {
     let conditions = conditions.filter_map(|id| values.source(id));
     let requests = scenario.requests.iter().flat_map(|request| request.value_sources(values));
     for source in requests.chain(conditions) {
-        if let ValueSource::Variable(VariableId(id)) = source
+        if let ValueSource::Variable(VariableId(id)) | ValueSource::Run(VariableId(id)) = source
             && let Some(used) = used.get_mut(usize::from(id))
         {
             *used = true;

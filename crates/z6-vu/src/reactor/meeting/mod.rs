@@ -222,6 +222,11 @@ struct Closing {
 }
 
 impl Meeting {
+    /// Whether tick 0 is settled with others, or for a given instant.
+    pub(super) fn is_common(&self) -> bool {
+        self.start_at_ns.is_some() || self.barrier.is_some()
+    }
+
     /// Meets the other shards and settles tick 0, which is at least `head_start_ns` ahead.
     pub(super) fn open(
         &self,

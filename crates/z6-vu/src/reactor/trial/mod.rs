@@ -20,8 +20,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use z6_events::{
-    Actor, ErrorKind, ExchangeSlot, LoggedValue, PlannedRequest, Population, Step, TargetId, Tick,
-    VariableId,
+    Actor, ErrorKind, ExchangeSlot, LoggedValue, Phase, PlannedRequest, Population, RequestId,
+    Step, TargetId, Tick, VariableId,
 };
 use z6_proto_http1::{KeptResponse, Limits};
 use z6_scenario::{OnFailure, Plan, Region, Request, Scenario, Scope, Target, Way};
@@ -37,7 +37,7 @@ use super::tls_config::{self, TlsTarget};
 use super::transport::Address;
 use crate::engine::{Decide, Input, LastRequest};
 use crate::prepare::{Prepared, RunSetup};
-use crate::session::{Given, Output, Requests};
+use crate::session::{Given, Output, Requests, RunValues};
 use crate::templates::response_limits;
 
 pub use probe::{ProbeEnd, ProbeSpec, Probed, probe};
@@ -75,17 +75,54 @@ pub struct TrialSpec {
 /// # Errors
 /// [`StartError`] for whatever keeps it from starting; nothing was sent then.
 pub fn try_out(spec: &TrialSpec, tell: &mut dyn FnMut(Moment)) -> Result<TrialEnd, StartError> {
-    let scenario = &spec.scenario;
-    let addresses = addresses(scenario, spec.builtin.as_ref())?;
+    let addresses = addresses(&spec.scenario, spec.builtin.as_ref())?;
     let setup = RunSetup { addresses: named(&addresses), ..RunSetup::new(spec.seed, 1) };
-    let prepared = Prepared::new(scenario, setup)?;
+    let main = Prepared::new(&spec.scenario, setup)?;
+    let mut all = TrialEnd { succeeded: 0, failed: 0, not_sent: 0 };
+    let mut values = RunValues::default();
+    let mut begins = true;
+    for phase in [Phase::SetUp, Phase::Main, Phase::TearDown] {
+        let (spec, prepared) = match (phase, main.of_phase(phase)?) {
+            (Phase::Main, _) => (spec.clone(), main.clone()),
+            (_, None) => continue,
+            (_, Some(aside)) => {
+                let (scenario, actor) = (Arc::clone(aside.scenario()), aside.actor_of_phase());
+                (TrialSpec { scenario, actor, iteration: 0, ..spec.clone() }, aside)
+            }
+        };
+        if phase == Phase::Main && !begins {
+            continue;
+        }
+        let (end, left) = try_phase(&spec, prepared, &addresses, values.clone(), tell)?;
+        if phase == Phase::SetUp {
+            begins = end.failed == 0 && end.not_sent == 0;
+            values = left;
+        }
+        all.succeeded += end.succeeded;
+        all.failed += end.failed;
+        all.not_sent += end.not_sent;
+    }
+    Ok(all)
+}
+
+/// Does one phase: how it ended, and what set-up leaves.
+fn try_phase(
+    spec: &TrialSpec,
+    prepared: Prepared,
+    addresses: &[Vec<Address>],
+    values: RunValues,
+    tell: &mut dyn FnMut(Moment),
+) -> Result<(TrialEnd, RunValues), StartError> {
+    let scenario = &spec.scenario;
     let tls = tls_config::targets(scenario, &spec.folder, authority(spec.builtin.as_ref()))
         .collect::<Result<_, _>>()?;
     let limits = response_limits(&scenario.limits);
     let mut requests = prepared.requests(&spec.given);
     requests.set_epoch(clock::wall_ns());
+    requests.set_run_values(values);
     let mut trial = Trial {
         requests,
+        phase: prepared.phase(),
         plan: prepared.plan,
         is_set: vec![false; scenario.values.variables.len()],
         is_stopped: false,
@@ -93,7 +130,7 @@ pub fn try_out(spec: &TrialSpec, tell: &mut dyn FnMut(Moment)) -> Result<TrialEn
         start: Instant::now(),
         end: TrialEnd { succeeded: 0, failed: 0, not_sent: 0 },
         last: None,
-        addresses,
+        addresses: addresses.to_vec(),
         tls,
         tunnels: scenario.targets.iter().map(tunnel_request).collect::<Result<_, _>>()?,
         limits,
@@ -101,14 +138,16 @@ pub fn try_out(spec: &TrialSpec, tell: &mut dyn FnMut(Moment)) -> Result<TrialEn
         spec,
     };
     trial.run(tell);
+    let left = trial.requests.leave(Population(0), spec.actor);
     for (_, link) in trial.links {
         link.session.close(link.wire, &mut trial.requests, &mut |_| ());
     }
-    Ok(trial.end)
+    Ok((trial.end, left))
 }
 
 struct Trial<'a> {
     spec: &'a TrialSpec,
+    phase: Phase,
     plan: Plan,
     requests: Requests,
     addresses: Vec<Vec<Address>>,
@@ -245,7 +284,7 @@ impl Trial<'_> {
                 Way::Limit { step } => {
                     let planned = self.plan.step(actor, step);
                     let region = self.plan.place(actor, step).region;
-                    let place = TrialPlace { step, region, request: planned.request, redirects: 0 };
+                    let place = self.place(step, region, planned.request);
                     let why = "the condition of its `until` does not hold after the last pass";
                     self.end.not_sent += 1;
                     self.last = Some(LastRequest { response: None, has_failed: true });
@@ -262,6 +301,10 @@ impl Trial<'_> {
         }
     }
 
+    fn place(&self, step: Step, region: Region, request: RequestId) -> TrialPlace {
+        TrialPlace { phase: self.phase, step, region, request, redirects: 0 }
+    }
+
     /// What lives for an iteration is gone.
     fn begin_iteration(&mut self) {
         for (is_set, variable) in self.is_set.iter_mut().zip(&self.spec.scenario.values.variables) {
@@ -274,7 +317,7 @@ impl Trial<'_> {
         let spec = self.spec;
         let planned = self.plan.step(spec.actor, step);
         let region = self.plan.place(spec.actor, step).region;
-        let place = TrialPlace { step, region, request: planned.request, redirects: 0 };
+        let place = self.place(step, region, planned.request);
         let about = spec.scenario.request(planned.request);
         if let Some(why) = self.obstacle(step, about) {
             self.is_stopped |= self.plan.exhausted(spec.actor, step).is_some();

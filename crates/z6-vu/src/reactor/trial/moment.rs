@@ -1,6 +1,6 @@
 //! What a trial tells: requests, responses and what was read from them, as they may be shown.
 
-use z6_events::{ErrorKind, RequestId, Step};
+use z6_events::{ErrorKind, Phase, RequestId, Step};
 use z6_scenario::Region;
 
 /// What is told, in this order for each exchange.
@@ -22,6 +22,8 @@ pub enum Moment {
 /// Where in the life of the actor a request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TrialPlace {
+    /// Set-up, the run itself or tear-down.
+    pub phase: Phase,
     /// The step.
     pub step: Step,
     /// What the step is a part of.

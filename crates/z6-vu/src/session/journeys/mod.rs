@@ -13,6 +13,7 @@ mod compiled;
 mod deciding;
 mod reading;
 mod rendering;
+mod run_values;
 mod sending;
 #[cfg(feature = "reactor")]
 mod shown;
@@ -23,8 +24,8 @@ use std::sync::Arc;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use z6_events::{
-    Actor, ExchangeSlot, NoteKind, PlannedRequest, Population, RequestId, Step, TargetId, Tick,
-    VariableId,
+    Actor, ExchangeSlot, NoteKind, Phase, PlannedRequest, Population, RequestId, Step, TargetId,
+    Tick, VariableId,
 };
 use z6_extract::List;
 use z6_http::IdParts;
@@ -47,6 +48,7 @@ use compiled::Compiled;
 use deciding::Condition;
 pub(super) use reading::Answered;
 use rendering::Scratch;
+pub use run_values::RunValues;
 pub use sending::KnownValues;
 use sending::{Sending, Sources};
 
@@ -110,6 +112,8 @@ struct Setup {
     secrets: Secrets,
     digest_key: [u8; 32],
     epoch_ns: u64,
+    /// What set-up has left.
+    run: RunValues,
     hosts: Vec<HostOf>,
     /// Variables that live for an iteration.
     of_iteration: Vec<VariableId>,
@@ -152,6 +156,8 @@ pub struct Journeys {
     kept_bytes: usize,
     kept_bytes_max: usize,
     keeps_actors: bool,
+    /// In set-up: what the actor leaves, once it has ended.
+    left: Option<RunValues>,
     /// For values and cookies.
     room: Room,
     /// The values of a list.
@@ -174,8 +180,8 @@ impl Setup {
     }
 
     fn sources<'a>(&'a self, actor: Option<&'a ActorState>) -> Sources<'a> {
-        let Setup { scenario, plan, secrets, .. } = self;
-        Sources { table: &scenario.values, plan, secrets, actor }
+        let Setup { scenario, plan, secrets, run, .. } = self;
+        Sources { table: &scenario.values, plan, secrets, run, actor }
     }
 
     /// Why a text cannot be filled in, in words.
@@ -235,7 +241,9 @@ impl Journeys {
             list: List::new(),
             conditions: scenario.values.conditions.iter().map(Condition::new).collect(),
             keeps_actors: !scenario.values.variables.is_empty() || scenario.keeps_cookies(),
+            left: (prepared.phase() == Phase::SetUp).then(RunValues::default),
             setup: Setup {
+                run: RunValues::default(),
                 hosts: hosts.collect(),
                 of_iteration: of_iteration.collect(),
                 secrets: given.secrets.clone(),
@@ -251,6 +259,29 @@ impl Journeys {
     pub(super) fn set_epoch(&mut self, unix_ns: u64) {
         self.setup.epoch_ns = unix_ns;
         self.setup.plan.set_epoch(unix_ns);
+    }
+
+    /// Sets what set-up has left.
+    pub(super) fn set_run_values(&mut self, values: RunValues) {
+        self.setup.run = values;
+    }
+
+    /// What an actor of set-up leaves: the values of its variables as a next request would find them.
+    pub(super) fn leave(&mut self, key: (Population, Actor)) -> RunValues {
+        self.keep_left(key);
+        self.left.take().unwrap_or_default()
+    }
+
+    fn keep_left(&mut self, key: (Population, Actor)) {
+        let count = self.setup.scenario.values.variables.len();
+        let (Some(left), Some(state)) = (&mut self.left, self.actors.get_mut(key)) else { return };
+        let gives = state.last.map(|(_, last)| &self.compiled[usize::from(last)].gives);
+        for VariableId(id) in gives.into_iter().flatten() {
+            if !state.variables.take_fresh(usize::from(*id)) {
+                state.variables.set(usize::from(*id), count, None);
+            }
+        }
+        *left = RunValues::of(state, count);
     }
 
     /// What a request needs.
@@ -352,6 +383,7 @@ impl Journeys {
     /// Drops what is kept for an actor.
     pub(super) fn forget(&mut self, population: Population, actor: Actor) {
         let key = (population, actor);
+        self.keep_left(key);
         let before = self.actors.get(key).map_or(0, ActorState::bytes);
         self.actors.forget(key);
         self.room.changed(before, 0);

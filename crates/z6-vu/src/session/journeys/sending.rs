@@ -6,6 +6,7 @@ use z6_http::template::{Value, ValueId, Values};
 use z6_scenario::{Plan, PlannedValue, ValueSource, ValueTable};
 
 use super::actors::ActorState;
+use super::run_values::RunValues;
 use crate::secrets::Secrets;
 
 /// The values, by number. Those that were not loaded last mean nothing.
@@ -68,6 +69,7 @@ pub(super) struct Sources<'a> {
     pub(super) table: &'a ValueTable,
     pub(super) plan: &'a Plan,
     pub(super) secrets: &'a Secrets,
+    pub(super) run: &'a RunValues,
     pub(super) actor: Option<&'a ActorState>,
 }
 
@@ -102,6 +104,11 @@ impl Sending {
                 }
                 None => Kind::Unset,
             },
+            Some(ValueSource::Run(id)) => {
+                let Some(stored) = from.run.get(id) else { return Kind::Unset };
+                self.bytes.extend_from_slice(stored.bytes);
+                if stored.is_text { Kind::Text } else { Kind::Literal }
+            }
             Some(ValueSource::Variable(id)) => {
                 let count = from.table.variables.len();
                 let stored = from.actor.and_then(|a| a.variables.get(usize::from(id.0), count));
