@@ -15,6 +15,7 @@ use z6_events::{
 use z6_http::{IdParts, RequestSpec};
 use z6_metrics::{Fold, RunFacts};
 use z6_proto_http1::{Connection, Limits, RequestTemplate, ResponseDecoder};
+use z6_proto_http2 as http2;
 use z6_scenario::{Plan, Scenario};
 
 /// A layer whose instructions are counted; it runs once per round.
@@ -28,6 +29,7 @@ const LAYERS: &[Layer] = &[
     Layer { name: "httparse_head", run: httparse_head },
     Layer { name: "decode_head", run: decode_head },
     Layer { name: "connection", run: connection },
+    Layer { name: "http2_exchange", run: http2_exchange },
     Layer { name: "plan_step", run: plan_step },
     Layer { name: "arrival", run: arrival },
     Layer { name: "engine", run: engine },
@@ -143,6 +145,91 @@ fn connection(rounds: usize) {
         connection.wrote(80);
         let _ = black_box(connection.received(black_box(RESPONSE)));
     }
+}
+
+/// A client that has read the settings of its peer and whose first exchange put the fields of both sides into the
+/// tables, and the request of `/api/v1/users/42` with an id.
+fn http2_client() -> (http2::Connection, http2::RequestTemplate) {
+    let headers = [("Accept".to_owned(), "application/json".to_owned())];
+    let mut spec = RequestSpec::new("GET", "localhost", 8080, "/api/v1/users/42");
+    spec.headers = &headers;
+    spec.request_id_header = Some("Z6-Id");
+    let template = http2::RequestTemplate::encode(&spec, &mut http2::FieldSet::new(0));
+    let template = template.expect("it is valid");
+    let mut client = http2::Connection::new(http2::Config::default(), http2::Limits::default());
+    http2_read(&mut client, b"\0\0\0\x04\0\0\0\0\0");
+    let first = http2_start_batch(&mut client, &template, 0, 1);
+    http2_read(&mut client, &http2_answers(first, 1, HTTP2_FIRST_HEAD));
+    (client, template)
+}
+
+/// Starts and writes requests; the stream of the first. Not inlined, so that a profile has it apart.
+#[inline(never)]
+fn http2_start_batch(
+    client: &mut http2::Connection,
+    template: &http2::RequestTemplate,
+    step: u64,
+    streams: u32,
+) -> u32 {
+    let mut first = 0;
+    for tag in 0..streams {
+        let id = IdParts { population: 0, actor: 7, step, exchange: 0 };
+        let started = client.start(template, http2::Tag(tag), &id);
+        if tag == 0 {
+            first = started.stream;
+        }
+    }
+    let bytes = client.unwritten_bytes();
+    client.wrote(bytes, |tag, bytes| {
+        black_box((tag, bytes));
+    });
+    first
+}
+
+#[inline(never)]
+fn http2_read(client: &mut http2::Connection, bytes: &[u8]) {
+    let mut from = 0;
+    while let Some(event) = client.received(black_box(bytes), &mut from) {
+        black_box(event);
+    }
+}
+
+/// `:status: 200`, then `server`, `content-type` and `content-length: 13` put into the table.
+const HTTP2_FIRST_HEAD: &[u8] = b"\x88\x76\x02z6\x5f\x0atext/plain\x5c\x0213";
+
+/// The same as indices.
+const HTTP2_HEAD: &[u8] = b"\x88\xc0\xbf\xbe";
+
+/// HEADERS and DATA of 13 bytes of each stream.
+fn http2_answers(first: u32, streams: u32, head: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for stream in (first..).step_by(2).take(streams as usize) {
+        bytes.extend_from_slice(&[0, 0, head.len() as u8, 1, 4]);
+        bytes.extend_from_slice(&stream.to_be_bytes());
+        bytes.extend_from_slice(head);
+        bytes.extend_from_slice(&[0, 0, 13, 0, 1]);
+        bytes.extend_from_slice(&stream.to_be_bytes());
+        bytes.extend_from_slice(b"Hello, World!");
+    }
+    bytes
+}
+
+/// Requests of one batch.
+const HTTP2_STREAMS: u32 = 100;
+
+/// A request made and written, and its answer read, of indexed fields and 13 bytes.
+fn http2_exchange(rounds: usize) {
+    let (mut client, template) = http2_client();
+    let batches = rounds as u32 / HTTP2_STREAMS;
+    // All answers are made beforehand, whatever the number of rounds.
+    let answers: Vec<_> = (0..ROUNDS_MAX as u32 / HTTP2_STREAMS)
+        .map(|batch| http2_answers(3 + batch * 2 * HTTP2_STREAMS, HTTP2_STREAMS, HTTP2_HEAD))
+        .collect();
+    for (batch, answers) in answers.iter().enumerate().take(batches as usize) {
+        http2_start_batch(&mut client, &template, batch as u64, HTTP2_STREAMS);
+        http2_read(&mut client, answers);
+    }
+    assert_eq!(client.exchanges_completed(), u64::from(batches * HTTP2_STREAMS) + 1);
 }
 
 fn plan_of(text: &str) -> Plan {

@@ -45,10 +45,11 @@ impl IdParts {
     /// written.
     #[inline]
     pub fn patch(&self, text: &mut [u8; ID_BYTES]) {
-        write_hex(&mut text[..ACTOR_AT - 1], u64::from(self.population));
+        let [.., p0, p1, e0, e1] = hex(u32::from(self.population) << 8 | u32::from(self.exchange));
+        text[..ACTOR_AT - 1].copy_from_slice(&[p0, p1]);
         write_hex(&mut text[ACTOR_AT..STEP_AT - 1], self.actor);
         write_hex(&mut text[STEP_AT..EXCHANGE_AT - 1], self.step);
-        write_hex(&mut text[EXCHANGE_AT..], u64::from(self.exchange));
+        text[EXCHANGE_AT..].copy_from_slice(&[e0, e1]);
     }
 
     /// Reads the text; `None` unless it has exactly the form that [`IdParts::text`] gives.
@@ -70,14 +71,25 @@ impl IdParts {
     }
 }
 
-/// The low digits of `number`, as many as `out` has room for.
+/// The 16 digits of `number`; `out` has room for them.
 #[inline]
-fn write_hex(out: &mut [u8], mut number: u64) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    for digit in out.iter_mut().rev() {
-        *digit = HEX[usize::from((number & 15) as u8)];
-        number >>= 4;
-    }
+fn write_hex(out: &mut [u8], number: u64) {
+    let (high, low) = out.split_at_mut(8);
+    high.copy_from_slice(&hex((number >> 32) as u32));
+    low.copy_from_slice(&hex(number as u32));
+}
+
+/// The digits of `number`, all eight at once: each nibble goes into a byte of its own.
+#[inline]
+const fn hex(number: u32) -> [u8; 8] {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let mut nibbles = number as u64;
+    nibbles = (nibbles | nibbles << 16) & 0x0000_ffff_0000_ffff;
+    nibbles = (nibbles | nibbles << 8) & 0x00ff_00ff_00ff_00ff;
+    nibbles = (nibbles | nibbles << 4) & (0x0f * ONES);
+    // One in each byte whose nibble is 10 or more: adding 6 to it carries into the high half.
+    let letters = (nibbles + 6 * ONES) >> 4 & ONES;
+    (nibbles + b'0' as u64 * ONES + letters * (b'a' - b'0' - 10) as u64).to_be_bytes()
 }
 
 /// A number of lower-case hexadecimal digits, at most 16 of them.

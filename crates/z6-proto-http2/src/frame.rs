@@ -98,11 +98,13 @@ impl FrameHeader {
     #[inline]
     pub const fn parse(bytes: &[u8; FRAME_HEADER_BYTES]) -> FrameHeader {
         let [l0, l1, l2, kind, flags, s0, s1, s2, s3] = *bytes;
+        // Two loads of four bytes each.
+        let length_and_kind = u32::from_be_bytes([l0, l1, l2, kind]);
         FrameHeader {
-            length: u32::from_be_bytes([0, l0, l1, l2]),
-            kind: FrameKind(kind),
+            length: length_and_kind >> 8,
+            kind: FrameKind(length_and_kind as u8),
             flags,
-            stream: u32::from_be_bytes([s0 & 0x7f, s1, s2, s3]),
+            stream: u32::from_be_bytes([s0, s1, s2, s3]) & 0x7fff_ffff,
         }
     }
 

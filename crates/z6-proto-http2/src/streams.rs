@@ -61,14 +61,26 @@ impl Stream {
     }
 }
 
+/// No stream has this id.
+const NO_STREAM: u32 = u32::MAX;
+
 /// The records, and an open-addressed index from id to record.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Streams {
     slots: Vec<Stream>,
     free: Vec<u32>,
     /// Slot + 1, or 0 for none; as many as a power of two, at most half of them used.
     index: Vec<u32>,
     open: usize,
+    /// Id and slot of the stream that was sought last, if it is open: the pieces of a frame are of one stream.
+    sought: (u32, u32),
+}
+
+impl Default for Streams {
+    fn default() -> Self {
+        let (slots, free, index) = (Vec::new(), Vec::new(), Vec::new());
+        Streams { slots, free, index, open: 0, sought: (NO_STREAM, 0) }
+    }
 }
 
 impl Streams {
@@ -81,6 +93,7 @@ impl Streams {
         self.free.clear();
         self.index.fill(0);
         self.open = 0;
+        self.sought = (NO_STREAM, 0);
     }
 
     /// Where the search for an id begins: ids are odd and in order.
@@ -177,6 +190,17 @@ impl Streams {
         self.place(id).map(|at| self.index[at] - 1)
     }
 
+    /// The same; the next search for this stream is short.
+    #[inline]
+    pub(crate) fn seek(&mut self, id: u32) -> Option<u32> {
+        if self.sought.0 == id {
+            return Some(self.sought.1);
+        }
+        let slot = self.find(id)?;
+        self.sought = (id, slot);
+        Some(slot)
+    }
+
     #[inline]
     pub(crate) fn at(&mut self, slot: u32) -> &mut Stream {
         &mut self.slots[slot as usize]
@@ -187,15 +211,17 @@ impl Streams {
         &self.slots[slot as usize]
     }
 
-    /// Ends a stream; returns its record.
+    /// Ends a stream, if it is open.
     #[inline]
-    pub(crate) fn remove(&mut self, id: u32) -> Option<Stream> {
-        let place = self.place(id)?;
+    pub(crate) fn remove(&mut self, id: u32) {
+        let Some(place) = self.place(id) else { return };
+        if self.sought.0 == id {
+            self.sought.0 = NO_STREAM;
+        }
         let slot = self.index[place] - 1;
         self.close_gap(place);
         self.free.push(slot);
         self.open -= 1;
-        Some(self.slots[slot as usize].clone())
     }
 
     /// Moves the entries behind a gap up that do not stand at home.
@@ -227,6 +253,8 @@ impl Streams {
         for slot in self.slots() {
             assert_eq!(self.find(self.get(slot).id), Some(slot), "a stream is not found");
         }
+        let (id, slot) = self.sought;
+        assert!(id == NO_STREAM || self.find(id) == Some(slot), "a stream that has ended is found");
     }
 }
 
@@ -298,7 +326,9 @@ mod tests {
                 match closing {
                     Some(id) if choice < 4 => {
                         expected.remove(&id);
-                        prop_assert_eq!(streams.remove(id).unwrap().tag, Tag(id));
+                        let slot = streams.seek(id).unwrap();
+                        prop_assert_eq!(streams.get(slot).tag, Tag(id));
+                        streams.remove(id);
                     }
                     Some(_) | None => {
                         expected.insert(next_id);
@@ -310,6 +340,8 @@ mod tests {
                 prop_assert_eq!(streams.open(), expected.len());
                 for id in (1..next_id).step_by(2) {
                     prop_assert_eq!(streams.find(id).is_some(), expected.contains(&id));
+                    let sought = streams.seek(id).map(|slot| streams.get(slot).id);
+                    prop_assert_eq!(sought, expected.contains(&id).then_some(id));
                 }
             }
         }

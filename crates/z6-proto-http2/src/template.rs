@@ -4,6 +4,8 @@
 //! peer's table. What a request may hold is decided by `z6-http`; how fields become bytes by `hpack`. Knows nothing
 //! of connections.
 
+use std::sync::Arc;
+
 use thiserror::Error;
 use z6_http::field::is_same;
 use z6_http::{CheckedRequest, FieldValue, ID_BYTES, IdParts, RequestError, RequestSpec, Slot};
@@ -111,7 +113,7 @@ pub(crate) struct Fields {
     /// Bytes of names and values, without values of a sending.
     pub(crate) plain_bytes: usize,
     pub(crate) has_id: bool,
-    values: u16,
+    pub(crate) values: u16,
 }
 
 impl Fields {
@@ -200,7 +202,8 @@ impl Fields {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestTemplate {
-    pub(crate) fields: Fields,
+    /// Shared with the connections that keep its block.
+    pub(crate) fields: Arc<Fields>,
     body: Vec<u8>,
     is_head_method: bool,
 }
@@ -372,7 +375,7 @@ impl<'s> TemplateBuilder<'s> {
         if u32::try_from(body.len()).is_err() {
             return Err(TemplateError::BodyTooLarge { body_bytes: body.len() });
         }
-        Ok(RequestTemplate { fields: self.fields, body, is_head_method })
+        Ok(RequestTemplate { fields: Arc::new(self.fields), body, is_head_method })
     }
 
     /// Keeps the name in lower case; what it says about values.

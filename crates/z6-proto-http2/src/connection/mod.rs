@@ -4,9 +4,11 @@
 //! driver writes, reads and stamps.
 //!
 //! - `state`: everything that is kept, and how streams and the connection end.
+//! - `heads`: the header blocks of requests.
 //! - `send`: requests, their bodies and flow control.
 //! - `receive`: what frames do.
 
+mod heads;
 mod receive;
 mod send;
 mod state;

@@ -91,11 +91,11 @@ impl Core {
 
     /// The slot of a stream that is open and that the peer can know of.
     #[inline]
-    fn find(&self, stream: u32) -> Option<u32> {
+    fn find(&mut self, stream: u32) -> Option<u32> {
         if stream > self.output.stream_written() {
             return None;
         }
-        self.streams.find(stream)
+        self.streams.seek(stream)
     }
 
     /// The header of a DATA frame: flow control counts the whole frame, whatever becomes of its stream (RFC 9113
@@ -345,7 +345,7 @@ impl Core {
         {
             return Some(broken);
         }
-        self.encoder.set_size_max(self.peer.header_table_bytes as usize);
+        self.heads.set_size_max(self.peer.header_table_bytes as usize);
         self.output.push_ack(settings::push_ack);
         if let Some(broken) = self.check_acks(FrameKind::SETTINGS) {
             return Some(broken);

@@ -1,11 +1,12 @@
 //! Requests to frames: heads at once, bodies as windows allow.
 
 use super::Started;
+use super::heads::Heads;
 use super::state::{Core, State};
 use crate::flow::ReceiveWindow;
 use crate::flow::SendWindow;
 use crate::frame::{self, FRAME_HEADER_BYTES, FrameHeader, FrameKind, flag};
-use crate::hpack::{Encoder, Fill, push_literal};
+use crate::hpack::push_literal;
 use crate::limits::FRAME_BYTES_MAX;
 use crate::observe::Tag;
 use crate::streams::{LENGTH_UNKNOWN, Stream, is};
@@ -34,13 +35,11 @@ impl Core {
         assert!(set == request.fields.set, "templates of one connection are of one set");
         let body_bytes = sending.body_bytes.unwrap_or(request.body().len());
         let is_head_method = request.is_head_method();
-        let id = if request.has_id() { sending.id.text() } else { [0; z6_http::ID_BYTES] };
         let values: usize = sending.values.iter().map(|value| value.len()).sum();
         let plain_bytes = request.fields.plain_bytes + values;
-        let fill = Fill { id: &id, values: sending.values };
         let opening = Opening { tag, body_bytes, is_head_method };
-        self.open_stream(&opening, plain_bytes, |encoder, out| {
-            encoder.write(&request.fields.parts, &request.fields.bytes, fill, out);
+        self.open_stream(&opening, plain_bytes, |heads, out| {
+            heads.write(&request.fields, sending, out);
         })
     }
 
@@ -53,8 +52,8 @@ impl Core {
     ) -> Started {
         let mut plain_bytes = 0;
         let opening = Opening { tag, body_bytes, is_head_method };
-        let started = self.open_stream(&opening, 0, |encoder, out| {
-            encoder.begin(out);
+        let started = self.open_stream(&opening, 0, |heads, out| {
+            heads.begin(out);
             for (name, value) in fields {
                 plain_bytes += name.len() + value.len();
                 push_literal(out, name, value);
@@ -70,7 +69,7 @@ impl Core {
         &mut self,
         opening: &Opening,
         plain_bytes: usize,
-        write: impl FnOnce(&mut Encoder, &mut Vec<u8>),
+        write: impl FnOnce(&mut Heads, &mut Vec<u8>),
     ) -> Started {
         assert!(self.can_start(), "no stream can be opened");
         let &Opening { tag, body_bytes, is_head_method } = opening;
@@ -81,14 +80,14 @@ impl Core {
         self.next_id += 2;
         let flags = if body_bytes == 0 { flag::END_STREAM } else { 0 };
         let frame_bytes_max = self.peer.frame_bytes_max;
-        let (encoder, scratch) = (&mut self.encoder, &mut self.scratch);
+        let (heads, scratch) = (&mut self.heads, &mut self.scratch);
         let data_bytes = body_bytes + FRAME_HEADER_BYTES * body_bytes.div_ceil(FRAME_BYTES_MAX);
         let mut packed_bytes = 0;
         let head_bytes = self.output.push_head(id, tag, data_bytes, |out| {
             let before = out.len();
             frame::push_header(out, 0, FrameKind::HEADERS, flags | flag::END_HEADERS, id);
             let block_at = out.len();
-            write(encoder, out);
+            write(heads, out);
             packed_bytes = out.len() - block_at;
             if packed_bytes <= frame_bytes_max {
                 let [_, length @ ..] = (packed_bytes as u32).to_be_bytes();

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use z6_http::{Location, is_redirect};
 
+use super::heads::Heads;
 use super::{Failure, FailureKind, Received, ResponseFacts};
 use crate::counters::Counters;
 use crate::error::{Blame, ErrorCode, ProtocolError, ProtocolErrorKind};
 use crate::flow::{ReceiveWindow, SendWindow};
 use crate::frame::{self, CLIENT_PREFACE, FrameKind};
-use crate::hpack::{Decoder, Encoder, TABLE_BYTES_INITIAL};
+use crate::hpack::{Decoder, TABLE_BYTES_INITIAL};
 use crate::limits::{Config, Limits, WINDOW_BYTES_INITIAL};
 use crate::message::KnownHead;
 use crate::observe::Tag;
@@ -41,7 +42,7 @@ pub(super) struct Core {
     pub(super) limits: Arc<Limits>,
     pub(super) state: State,
     pub(super) decoder: Decoder,
-    pub(super) encoder: Encoder,
+    pub(super) heads: Heads,
     pub(super) output: Output,
     pub(super) streams: Streams,
     pub(super) resets: Resets,
@@ -83,7 +84,7 @@ impl Core {
             limits,
             state: State::Open,
             decoder: Decoder::new(config.header_table_bytes as usize),
-            encoder: Encoder::new(config.index_headers),
+            heads: Heads::new(config.index_headers),
             output: Output::default(),
             streams: Streams::default(),
             resets: Resets::new(config.streams_max),
@@ -114,7 +115,7 @@ impl Core {
     pub(super) fn reset(&mut self) {
         self.state = State::Open;
         self.decoder.reset(self.config.header_table_bytes as usize);
-        self.encoder = Encoder::new(self.config.index_headers);
+        self.heads.reset();
         self.output.clear();
         self.streams.clear();
         self.resets.clear();
@@ -398,7 +399,7 @@ impl Core {
 
     pub(super) fn invariants(&self) {
         self.decoder.invariants();
-        self.encoder.invariants();
+        self.heads.invariants();
         self.output.invariants();
         self.streams.invariants();
         assert!(self.next_id % 2 == 1, "a stream of the server");

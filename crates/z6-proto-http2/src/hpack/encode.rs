@@ -64,6 +64,8 @@ pub(crate) struct Encoder {
     /// The next block begins with the size of the table.
     has_new_size: bool,
     indexes: bool,
+    /// One more with each change: a block that changed nothing is the same again as long as this is.
+    version: u64,
 }
 
 impl Encoder {
@@ -76,7 +78,19 @@ impl Encoder {
             size_max: TABLE_BYTES_INITIAL,
             has_new_size: false,
             indexes,
+            version: 0,
         }
+    }
+
+    /// As new, for the peer of another connection.
+    pub(crate) fn reset(&mut self) {
+        *self = Encoder { version: self.version + 1, ..Encoder::new(self.indexes) };
+    }
+
+    /// Another number after each change, also after a reset.
+    #[inline]
+    pub(crate) fn version(&self) -> u64 {
+        self.version
     }
 
     /// The peer allows a table of this size. More than the initial one is not used.
@@ -85,11 +99,12 @@ impl Encoder {
         if size_max != self.size_max {
             // The table is emptied and given its new size, which is right whatever sizes it had in between
             // (RFC 7541 §4.2).
-            *self = Encoder { size_max, has_new_size: true, ..Encoder::new(self.indexes) };
+            self.reset();
+            (self.size_max, self.has_new_size) = (size_max, true);
         }
     }
 
-    /// Appends a block.
+    /// Appends a block. Returns where in `out` the last id begins, if there is one.
     #[inline]
     pub(crate) fn write(
         &mut self,
@@ -97,20 +112,25 @@ impl Encoder {
         bytes: &[u8],
         fill: Fill<'_>,
         out: &mut Vec<u8>,
-    ) {
+    ) -> Option<usize> {
         self.begin(out);
+        let mut id_at = None;
         for part in parts {
             match *part {
                 Part::Fixed { from, to } => {
                     out.extend_from_slice(&bytes[from as usize..to as usize]);
                 }
                 Part::Interned(field) => self.write_interned(field, bytes, out),
-                Part::Id => out.extend_from_slice(fill.id),
+                Part::Id => {
+                    id_at = Some(out.len());
+                    out.extend_from_slice(fill.id);
+                }
                 Part::Value(number) => {
                     push_string(out, fill.values.get(usize::from(number)).unwrap_or(&&b""[..]));
                 }
             }
         }
+        id_at
     }
 
     /// What a block has to begin with, if anything. Blocks that are not written by [`Encoder::write`] begin with it
@@ -119,6 +139,7 @@ impl Encoder {
     pub(crate) fn begin(&mut self, out: &mut Vec<u8>) {
         if self.has_new_size {
             self.has_new_size = false;
+            self.version += 1;
             out.push(0x20);
             if self.size_max > 0 {
                 integer::write(out, 0x20, 5, self.size_max);
@@ -138,6 +159,7 @@ impl Encoder {
         let fits = self.size + usize::from(field.size) <= self.size_max;
         if self.indexes && fits {
             self.inserted += 1;
+            self.version += 1;
             self.positions[usize::from(field.number)] = self.inserted;
             self.size += usize::from(field.size);
             integer::write(out, 0x40, 6, usize::from(field.name_index));
