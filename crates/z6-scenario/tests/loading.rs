@@ -68,6 +68,8 @@ fn descriptions_read_as_expected() {
 fn defaults_are_those_documented() {
     let scenario = valid("minimal").scenario;
     let expected = Scenario {
+        setup: None,
+        teardown: None,
         text: scenario.text.clone(),
         metadata: Metadata::default(),
         runtime: Runtime {

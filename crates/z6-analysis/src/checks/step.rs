@@ -698,6 +698,7 @@ impl StepCheck<'_> {
             | StoppedBy::NoAnswer
             | StoppedBy::LogLimit
             | StoppedBy::DiskFull
+            | StoppedBy::SetupFailed
             | StoppedBy::Error => 0,
             StoppedBy::Duration
             | StoppedBy::Iterations

@@ -38,6 +38,8 @@ pub(super) fn scenario() -> Scenario {
             graceful_stop_ns: 5 * NS_PER_SECOND,
             arrival_stamps: crate::model::ArrivalStamps::Auto,
         },
+        setup: None,
+        teardown: None,
         targets: vec![target("blue", 2_000_000), target("green", 1_000_000)],
         requests,
         populations: vec![Users {
