@@ -83,7 +83,7 @@ fn folder(text: &str) -> tempfile::TempDir {
 
 #[test]
 fn what_is_shown_of_the_examples_stands_in_them() {
-    let names = ["login_token", "csv_users", "orders", "login_form"];
+    let names = ["login_token", "csv_users", "orders", "login_form", "sign_out"];
     let texts =
         names.map(|name| fs::read_to_string(examples().join(format!("{name}.toml"))).unwrap());
     let blocks = blocks(JOURNEYS.text, "toml").into_iter();

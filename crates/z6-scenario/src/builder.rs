@@ -67,6 +67,8 @@ pub struct ScenarioBuilder {
     schedule: Option<ScheduleBuilder>,
     think_time: Settings,
     pacing: Settings,
+    setup: Settings,
+    teardown: Settings,
     sequence: Settings,
     sequences: Vec<Settings>,
     populations: Vec<PopulationBuilder>,
@@ -126,6 +128,23 @@ impl ScenarioBuilder {
         graceful_stop(length: Duration) => runtime, "graceful_stop_seconds", seconds(length);
         /// How many redirects each request follows, unless it has a number of its own. Default: 0.
         follow_redirects(count: u8) => runtime, "follow_redirects", Value::number(count);
+    }
+
+    /// A named sequence that is run once before the run, which does not begin if it fails or takes longer than
+    /// this. What it extracts is `{{run.NAME}}` from then on.
+    #[must_use]
+    pub fn setup(mut self, sequence: &str, timeout: Duration) -> Self {
+        self.setup.set("sequence", "setup", Value::text(sequence));
+        self.setup.set("timeout_seconds", "setup", seconds(timeout));
+        self
+    }
+
+    /// A named sequence that is run once after the run, whatever ended it, for no longer than this.
+    #[must_use]
+    pub fn teardown(mut self, sequence: &str, timeout: Duration) -> Self {
+        self.teardown.set("sequence", "teardown", Value::text(sequence));
+        self.teardown.set("timeout_seconds", "teardown", seconds(timeout));
+        self
     }
 
     /// Whether the run records when responses had arrived at this machine. Default: where it has pauses.
@@ -413,6 +432,8 @@ impl ScenarioBuilder {
             writer.table("[[sequences]]", OWN, "", sequence);
         }
         writer.table("[sequence]", OWN, "", &self.sequence);
+        writer.table("[setup]", OWN, "", &self.setup);
+        writer.table("[teardown]", OWN, "", &self.teardown);
         for population in &self.populations {
             writer.table("[[populations]]", "PopulationBuilder", "", &population.settings);
         }

@@ -113,6 +113,8 @@ fn everything() -> Vec<ScenarioBuilder> {
         .start("first")
         .renew("first", [401, 403], Some(SECOND))
         .end("second")
+        .setup("second", SECOND)
+        .teardown("second", 2 * SECOND)
         .empty_iteration(7 * MS)
         .on_failure(OnFailure::EndIteration)
         .step("read", 2)

@@ -195,6 +195,7 @@ impl Error {
             Error::Simulation(
                 z6_sim::SimError::Prepare(_)
                 | z6_sim::SimError::HttpVersion { .. }
+                | z6_sim::SimError::Phases
                 | z6_sim::SimError::Stuck { .. },
             ) => Blame::Caller,
             #[cfg(feature = "simulate")]

@@ -1,7 +1,7 @@
 //! Set-up and tear-down against the built-in target: once per run, in phases of their own, replayed exactly.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
-use z6::{Finished, Log, Run, StoppedBy};
+use z6::{Blame, Finished, Log, Run, StoppedBy};
 use z6_events::{Ending, Event, LogReader, Phase};
 use z6_metrics::PhaseOutcome;
 use z6_scenario::Workers;
@@ -171,4 +171,13 @@ fn a_log_without_its_set_up_is_not_replayed() {
     }
     let cut = [&log[..first], &log[at..]].concat();
     assert!(matches!(replay(&resealed(&cut)[..]), Err(ReplayError::Phases { .. })));
+}
+
+/// The simulated world has one phase only.
+#[test]
+fn a_simulation_refuses_it_as_the_scenario_says() {
+    let run = Run::from_toml(&scenario(&[])).unwrap();
+    let error = run.simulate().and_then(|running| running.wait()).unwrap_err();
+    assert_eq!(error.blame(), Blame::Caller, "{error}");
+    assert!(z6::full_message(&error).contains("[setup]"), "{error}");
 }

@@ -149,7 +149,7 @@ fn phases(page: &mut Page, metrics: &Metrics) {
             plural(requests, "request")
         );
         if let Some(seconds) = phase.duration_seconds {
-            line.push_str(&format!(", {} s", plain(seconds)));
+            line.push_str(&format!(", {}", duration((seconds * 1e9).round() as u64)));
         }
         if let Some(first) = &phase.first_failure {
             line.push_str(&format!("; first failure: {}", printable(first)));
