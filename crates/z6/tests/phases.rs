@@ -177,7 +177,7 @@ fn a_log_without_its_set_up_is_not_replayed() {
 #[test]
 fn a_simulation_refuses_it_as_the_scenario_says() {
     let run = Run::from_toml(&scenario(&[])).unwrap();
-    let error = run.simulate().and_then(|running| running.wait()).unwrap_err();
+    let error = run.simulate().start().and_then(|running| running.wait()).unwrap_err();
     assert_eq!(error.blame(), Blame::Caller, "{error}");
     assert!(z6::full_message(&error).contains("[setup]"), "{error}");
 }
