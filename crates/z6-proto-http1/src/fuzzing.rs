@@ -334,6 +334,7 @@ pub fn fuzz_request_reader(data: &[u8]) {
         let Some(naive) = naive.filter(|_| *is_whole) else {
             return assert!(!is_whole, "a request out of nothing: {head:?}");
         };
+        assert!(naive.is_within, "taken beyond a limit: {naive:?}");
         assert_eq!((&naive.head, &naive.body), (head, body));
         at += naive.len;
     }

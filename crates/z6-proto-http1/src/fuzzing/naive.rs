@@ -178,6 +178,8 @@ pub(super) struct Request {
     pub(super) body: Vec<u8>,
     /// Bytes of it all, empty lines before it included.
     pub(super) len: usize,
+    /// Whether its chunks are within the limits.
+    pub(super) is_within: bool,
 }
 
 impl Request {
@@ -201,16 +203,17 @@ impl Request {
         assert!(hosts == 1 || request.version == Some(0) && hosts == 0, "{hosts} hosts");
         assert!(!is_chunked || length.is_none(), "two framings");
         let behind = &rest[head_bytes..];
-        let (body, len) = if is_chunked {
+        let (body, len, is_within) = if is_chunked {
             let chunked = Chunked::read(behind)?;
-            assert!(chunked.is_within(limits), "{chunked:?}");
-            (chunked.payload, chunked.len)
+            let is_within = chunked.is_within(limits);
+            (chunked.payload, chunked.len, is_within)
         } else {
             let length = length.unwrap_or("0");
             assert!(length.bytes().all(|byte| byte.is_ascii_digit()), "a length of {length}");
             let length = length.parse().ok()?;
-            (behind.get(..length)?.to_vec(), length)
+            (behind.get(..length)?.to_vec(), length, true)
         };
-        Some(Request { head: rest[..head_bytes].to_vec(), body, len: skipped + head_bytes + len })
+        let (head, len) = (rest[..head_bytes].to_vec(), skipped + head_bytes + len);
+        Some(Request { head, body, len, is_within })
     }
 }
