@@ -59,7 +59,7 @@ pub use between::Between;
 pub use cookie::{Destination, Jar, Refused, SameSite, SetCookie, Stored};
 pub use html::{Html, HtmlError, SelectorError};
 pub use json::{
-    JsonCache, JsonError, JsonErrorKind, JsonPath, PathError, PathErrorKind, check_json,
+    JsonCache, JsonError, JsonErrorKind, JsonPath, PathError, PathErrorKind, check_json, list_item,
 };
 pub use number::compare_numbers;
 pub use pattern::{Pattern, PatternCache, PatternError};

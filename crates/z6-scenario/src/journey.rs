@@ -119,6 +119,9 @@ pub enum BlockKind {
     /// of places than it does at most: the first of them is that of the request that fails if the condition
     /// never holds.
     Until(Loop),
+    /// In order, once for each item of a list, up to a number of them: its condition is
+    /// [`Condition::Item`].
+    ForEach(Loop),
 }
 
 /// When a block is done again.
@@ -136,6 +139,52 @@ pub struct Loop {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConditionId(pub u16);
 
+/// What decides on a pass of a block when its turn has come.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Condition {
+    /// An expression holds.
+    Check(Check),
+    /// A list has an item for the pass, from 0: it becomes the value of another variable, which has none if
+    /// there is no such item. The items are those of a JSON array; any other value but `null` is the only item.
+    Item {
+        /// The list.
+        list: ValueId,
+        /// Its name, as written.
+        list_name: String,
+        /// The variable that has the item during the pass.
+        item: VariableId,
+    },
+}
+
+impl Condition {
+    /// What it asks, in words of the scenario.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Condition::Check(check) => check.text().to_owned(),
+            Condition::Item { list_name, .. } => format!("{list_name} has an item"),
+        }
+    }
+
+    /// The values that it reads; what it asks of the last request apart.
+    pub fn values(&self) -> impl Iterator<Item = ValueId> {
+        let (check, list) = match self {
+            Condition::Check(check) => (Some(check), None),
+            Condition::Item { list, .. } => (None, Some(*list)),
+        };
+        check.into_iter().flat_map(Check::values).chain(list)
+    }
+
+    /// The variable that has an item of a list while it holds.
+    #[must_use]
+    pub fn item(&self) -> Option<VariableId> {
+        match self {
+            Condition::Check(_) => None,
+            Condition::Item { item, .. } => Some(*item),
+        }
+    }
+}
+
 impl BlockKind {
     /// Passes that have places.
     #[must_use]
@@ -143,7 +192,7 @@ impl BlockKind {
         match self {
             BlockKind::Repeat(repeat) => repeat.max,
             BlockKind::Choose(_) | BlockKind::If(_) => 1,
-            BlockKind::While(again) => again.max,
+            BlockKind::While(again) | BlockKind::ForEach(again) => again.max,
             BlockKind::Until(again) => again.max.saturating_add(1),
         }
     }
@@ -153,7 +202,9 @@ impl BlockKind {
     pub fn pause_ns(&self) -> u64 {
         match self {
             BlockKind::Repeat(_) | BlockKind::Choose(_) | BlockKind::If(_) => 0,
-            BlockKind::While(again) | BlockKind::Until(again) => again.pause_ns,
+            BlockKind::While(again) | BlockKind::Until(again) | BlockKind::ForEach(again) => {
+                again.pause_ns
+            }
         }
     }
 }
@@ -276,8 +327,8 @@ pub struct ValueTable {
     pub random: Vec<RandomValue>,
     /// What responses give, by [`VariableId`].
     pub variables: Vec<Variable>,
-    /// `if`, `while` and `until` of steps, by [`ConditionId`].
-    pub conditions: Vec<Check>,
+    /// `if`, `while`, `until` and `foreach` of steps, by [`ConditionId`].
+    pub conditions: Vec<Condition>,
     /// Names of checks that conditions ask about, by number ([`LastValue::Check`]).
     pub check_names: Vec<String>,
 }

@@ -36,7 +36,7 @@ pub use duration::parse_duration;
 pub use error::ScenarioError;
 pub use estimate::{Description, LogEstimate};
 pub use journey::{
-    Auth, AwsSigV4, Block, BlockKind, BodyPart, Branch, ConditionId, DataFile, Extract,
+    Auth, AwsSigV4, Block, BlockKind, BodyPart, Branch, Condition, ConditionId, DataFile, Extract,
     ExtractFrom, FileFacts, Flow, FlowPart, Loop, OnEnd, OnFailure, OriginalFile, RandomValue,
     Reading, Rendering, Renew, Repeat, RequestCheck, Scope, Secret, SecretSource, SequenceStep,
     StepGroup, ValueSource, ValueTable, Variable,

@@ -90,7 +90,8 @@ fn everything() -> Vec<ScenarioBuilder> {
                 .target("first")
                 .expect_status(200)
                 .expect_status(404)
-                .follow_redirects(1),
+                .follow_redirects(1)
+                .extract("ids", ExtractBuilder::json("$[*]").all()),
         )
         .request(RequestBuilder::new("write", "/items").method("POST").body("line\n\"two\"\u{7f}"))
         .request(RequestBuilder::new("send", "/items").method("PUT").body_file("body.json"))
@@ -103,6 +104,7 @@ fn everything() -> Vec<ScenarioBuilder> {
                 StepBuilder::sequence("second").only_if("last.failed"),
                 StepBuilder::new("read").repeat_while("last.status == 200", 3).pause(MS),
                 StepBuilder::new("read").repeat_until("vu > 3", 3),
+                StepBuilder::new("write").for_each("ids", "id", 3),
                 StepBuilder::choose([
                     (1, StepBuilder::new("write")),
                     (3, StepBuilder::new("read")),
@@ -122,6 +124,7 @@ fn everything() -> Vec<ScenarioBuilder> {
         .add_step(StepBuilder::sequence("second").repeat(2).only_if("iteration == 1"))
         .add_step(StepBuilder::sequence("second").repeat_while("last.failed", 2))
         .add_step(StepBuilder::new("read").repeat_until("last.status == 200", 2).pause(MS))
+        .add_step(StepBuilder::new("write").for_each("ids", "own", 2).pause(MS))
         .add_step(StepBuilder::choose([(2, StepBuilder::sequence("second"))]).repeat_between(1, 2))
         .add_step(
             StepBuilder::new("send").repeat_between(1, 3).on_failure(OnFailure::StopRun).group("x"),

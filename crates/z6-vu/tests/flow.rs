@@ -6,9 +6,9 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use support::journey::{Run, answer, script_deciding};
+use support::journey::{Run, answer, ok, script_deciding};
 use support::{MS, SECOND};
-use z6_events::{Event, StoppedBy};
+use z6_events::{Event, NeverSentReason, StoppedBy};
 use z6_scenario::Scenario;
 use z6_vu::engine::Decide;
 
@@ -296,4 +296,60 @@ fn an_ignored_condition_is_found_twice() {
         assert!(derive(&scenario, &events).is_err(), "{bug:?}");
         assert!(!check(&scenario, &events).passed(), "{bug:?}");
     }
+}
+
+/// Lists by 'a', and goes through them with 'b', which needs the item.
+fn each_item(iterations: u64, max: u32) -> Scenario {
+    let steps = format!(
+        "{{request='a'}}, {{request='b', foreach='ids', max={max}, pause_ms=50}}, {{request='c'}}"
+    );
+    support::scenario(&format!(
+        "[runtime]\nvus = 1\niterations = {iterations}\n[target]\nbase_url = 'http://127.0.0.1:80'\n\
+         [[requests]]\nname = 'a'\npath = '/'\nextract.ids = {{ status = true, default = '[]' }}\n\
+         [[requests]]\nname = 'b'\npath = '/{{{{item}}}}'\n\
+         [[requests]]\nname = 'c'\npath = '/c'\n[sequence]\nsteps = [{steps}]\n"
+    ))
+}
+
+#[test]
+fn foreach_is_asked_before_each_pass() {
+    let listed = |scenario: &Scenario, decide: fn(&Decide) -> bool| {
+        script_deciding(
+            scenario,
+            |_, ask| if ask.request.0 == 0 { ok(ask) } else { answer(200) },
+            decide,
+        )
+    };
+    let scenario = each_item(2, 3);
+    assert_eq!(scenario.steps_per_iteration(), 5);
+    let all = listed(&scenario, |_| true);
+    let passes = [(0, 0, 0), (1, 1, 1), (2, 1, 52), (3, 1, 103), (4, 2, 104)];
+    assert_eq!(asked(&all)[..5], passes);
+    assert_eq!(answers(&all), 6);
+    // Two items in the first iteration, none in the second: its item is not that of the first.
+    let two = listed(&scenario, |decide| decide.step.0 < 3);
+    assert_eq!(asked(&two), [(0, 0, 0), (1, 1, 1), (2, 1, 52), (4, 2, 53), (5, 0, 54), (9, 2, 55)]);
+    let missing = |run: &Run| {
+        run.events.iter().filter(|(_, event)| matches!(event, Event::NeverSent { .. })).count()
+    };
+    assert_eq!((missing(&all), missing(&two)), (0, 0));
+}
+
+#[test]
+fn the_item_of_a_list_is_there_in_its_passes_only() {
+    let mut scenario = each_item(1, 3);
+    // What loading would refuse: the item is used behind the loop.
+    let after = scenario.populations[0].flow.steps[1];
+    scenario.populations[0].flow.steps[2] = after;
+    let run = script_deciding(
+        &scenario,
+        |_, ask| if ask.request.0 == 0 { ok(ask) } else { answer(200) },
+        |decide| decide.step.0 < 2,
+    );
+    assert_eq!(asked(&run), [(0, 0, 0), (1, 1, 1)]);
+    let never = run.events.iter().filter_map(|(_, event)| match event {
+        Event::NeverSent { request, reason } => Some((request.step.0, *reason)),
+        _ => None,
+    });
+    assert_eq!(never.collect::<Vec<_>>(), [(4, NeverSentReason::MissingValue)]);
 }

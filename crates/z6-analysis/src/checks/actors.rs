@@ -395,6 +395,7 @@ impl Actors {
         let (Some(rules), Some(journey)) = (&plan.journeys, self.journeys.get_mut(&place)) else {
             return;
         };
+        journey.answered(rules, question.condition, holds);
         let next = journey.go(rules, &plan.plan, (actor, step), way);
         if way == Way::End {
             journey.has_turned = false;

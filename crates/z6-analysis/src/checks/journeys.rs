@@ -6,8 +6,8 @@ use std::ops::Range;
 
 use z6_events::{Actor, ErrorKind, LoggedValue, RequestId, Step, Tick, VariableId};
 use z6_scenario::{
-    Block, BlockKind, Flow, FlowPart, OnFailure, Plan, Question, Region, Scenario, Scope,
-    SequenceStep, Users, ValueSource, Way,
+    Block, BlockKind, Condition, ConditionId, Flow, FlowPart, OnFailure, Plan, Question, Region,
+    Scenario, Scope, SequenceStep, Users, ValueSource, Way,
 };
 
 use super::violation::ViolationKind;
@@ -48,6 +48,8 @@ pub(super) struct JourneyRules {
     /// Variables that `start` gives and later requests need.
     from_start: BTreeSet<VariableId>,
     has_data: bool,
+    /// By number of condition: the variable that has an item of a list while it holds.
+    items: Vec<Option<VariableId>>,
     /// Of start, iteration, renewal and end, the step of each place; empty without blocks of steps.
     unrolled: [Vec<u32>; 4],
 }
@@ -75,7 +77,7 @@ fn unroll(steps: &[SequenceStep], blocks: &[&Block], these: Range<usize>, all: &
                 let times = match &block.kind {
                     BlockKind::Repeat(repeat) => repeat.max,
                     BlockKind::Choose(_) | BlockKind::If(_) => 1,
-                    BlockKind::While(again) => again.max,
+                    BlockKind::While(again) | BlockKind::ForEach(again) => again.max,
                     BlockKind::Until(again) => again.max + 1,
                 };
                 for _ in 0..times {
@@ -147,6 +149,7 @@ impl JourneyRules {
             short,
             requests: all,
             has_data: !values.data.is_empty(),
+            items: values.conditions.iter().map(Condition::item).collect(),
             unrolled: FlowPart::ALL.map(|part| unrolled(flow, part)),
         })
     }
@@ -265,6 +268,24 @@ pub(super) struct Journey {
 impl Journey {
     pub(super) fn new(planned: Tick) -> Journey {
         Journey { renewed: planned, ..Journey::default() }
+    }
+
+    /// A condition was evaluated: of one about an item of a list, the variable has a value or none.
+    pub(super) fn answered(
+        &mut self,
+        rules: &JourneyRules,
+        ConditionId(condition): ConditionId,
+        holds: bool,
+    ) {
+        match rules.items.get(usize::from(condition)) {
+            Some(Some(item)) if holds => {
+                self.values.insert(*item);
+            }
+            Some(Some(item)) => {
+                self.values.remove(item);
+            }
+            Some(None) | None => {}
+        }
     }
 
     fn has_all(&self, variables: &BTreeSet<VariableId>) -> bool {

@@ -22,7 +22,7 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use crate::pattern::{Pattern, PatternCache};
-use crate::value::Value;
+use crate::value::{Kind, Value};
 use evaluate::Evaluation;
 use path::Path;
 
@@ -144,6 +144,58 @@ pub fn check_json(text: &[u8]) -> Result<(), JsonError> {
     let (_, end) = scan::value(text, scan::skip_space(text, 0), 0)?;
     let rest = scan::skip_space(text, end);
     if rest < text.len() { scan::error(rest, JsonErrorKind::TrailingBytes) } else { Ok(()) }
+}
+
+/// The item at a position, from 0, of a value that stands for a list: of a JSON array its elements; any other
+/// value but `null` is a list of itself. `is_text`: it is a text, otherwise a JSON value.
+///
+/// ```
+/// use z6_extract::{Value, list_item};
+///
+/// let item = |value: &'static str, at| list_item(value.as_bytes(), false, at).map(|item| item.bytes);
+/// assert_eq!(item(r#"[7, "a", [true]]"#, 1), Some(&b"a"[..]));
+/// assert_eq!((item("[7]", 1), item("[]", 0), item("null", 0)), (None, None, None));
+/// assert_eq!((item("7", 0), item("7", 1)), (Some(&b"7"[..]), None));
+/// assert_eq!(list_item(b"[draft]", true, 0), Some(Value::text(b"[draft]")));
+/// ```
+#[must_use]
+pub fn list_item(value: &[u8], is_text: bool, position: usize) -> Option<Value<'_>> {
+    if let Ok(item) = array_item(value, position) {
+        return item;
+    }
+    let alone = if is_text { Value::text(value) } else { Value::of_json(value) };
+    (position == 0 && alone.kind != Kind::Null).then_some(alone)
+}
+
+/// The element of an array, which is a whole document.
+///
+/// # Errors
+/// If the text is no array, or exceeds a limit.
+fn array_item(text: &[u8], position: usize) -> Result<Option<Value<'_>>, JsonError> {
+    let start = scan::skip_space(text, 0);
+    if text.get(start) != Some(&b'[') {
+        return scan::unexpected(text, start);
+    }
+    let mut found = None;
+    let mut at = scan::skip_space(text, start + 1);
+    let mut is_open = text.get(at) != Some(&b']');
+    for number in 0.. {
+        if !is_open {
+            break;
+        }
+        let (value, end) = scan::value(text, at, 1)?;
+        if number == position {
+            found = Some(value);
+        }
+        at = scan::skip_space(text, end);
+        match text.get(at) {
+            Some(b',') => at = scan::skip_space(text, at + 1),
+            Some(b']') => is_open = false,
+            _ => return scan::unexpected(text, at),
+        }
+    }
+    let rest = scan::skip_space(text, at + 1);
+    if rest < text.len() { scan::error(rest, JsonErrorKind::TrailingBytes) } else { Ok(found) }
 }
 
 /// Gives the members of an object, which is a whole document, in their order.

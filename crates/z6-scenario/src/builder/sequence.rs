@@ -99,8 +99,38 @@ impl StepBuilder {
         self.set("until", Value::text(condition)).set("max", Value::number(max))
     }
 
-    /// The least pause before each pass but the first of [`repeat_while`](StepBuilder::repeat_while) and
-    /// [`repeat_until`](StepBuilder::repeat_until). Default: none.
+    /// Once for each item of a list, in order, for the first `max` of them. The list is a value by its name, such
+    /// as a variable that is extracted with `select = "all"`; during a pass, `item` is the name of its item.
+    ///
+    /// ```
+    /// use z6_scenario::{Scenario, StepBuilder, TargetBuilder};
+    /// use z6_scenario::{ExtractBuilder, RequestBuilder};
+    ///
+    /// let ids = ExtractBuilder::json("$.items[*].id").all();
+    /// let scenario = Scenario::builder()
+    ///     .iterations(10)
+    ///     .target(TargetBuilder::new("http://localhost"))
+    ///     .request(RequestBuilder::new("list", "/items").extract("ids", ids))
+    ///     .request(RequestBuilder::new("read", "/items/{{id}}"))
+    ///     .add_step(StepBuilder::new("list"))
+    ///     .add_step(StepBuilder::new("read").for_each("ids", "id", 20))
+    ///     .build()?;
+    /// assert_eq!(scenario.steps_per_iteration(), 21);
+    /// # Ok::<(), z6_scenario::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn for_each(
+        self,
+        list: impl Into<String>,
+        item: impl Into<String>,
+        max: u32,
+    ) -> StepBuilder {
+        let step = self.set("foreach", Value::text(list)).set("as", Value::text(item));
+        step.set("max", Value::number(max))
+    }
+
+    /// The least pause before each pass but the first of [`repeat_while`](StepBuilder::repeat_while),
+    /// [`repeat_until`](StepBuilder::repeat_until) and [`for_each`](StepBuilder::for_each). Default: none.
     #[must_use]
     pub fn pause(self, time: Duration) -> StepBuilder {
         self.set("pause_ms", super::text::millis(time))

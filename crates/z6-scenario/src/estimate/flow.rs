@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use super::{Description, counted, one_line, span};
 use crate::journey::{
-    Block, BlockKind, Branch, ConditionId, DataFile, Flow, FlowPart, OnEnd, OnFailure, Repeat,
-    SequenceStep,
+    Block, BlockKind, Branch, Condition, ConditionId, DataFile, Flow, FlowPart, OnEnd, OnFailure,
+    Repeat, SequenceStep,
 };
 use crate::load::listed;
 use crate::model::{MICRO, Pacing, Request, Scenario, Users};
@@ -110,7 +110,7 @@ impl Scenario {
     fn conditional(&self, kind: &BlockKind, inside: &str) -> String {
         let text = |ConditionId(id): ConditionId| {
             let condition = self.values.conditions.get(usize::from(id));
-            condition.map_or_else(String::new, |check| one_line(check.text()))
+            condition.map_or_else(String::new, |condition| one_line(&condition.text()))
         };
         match kind {
             BlockKind::Repeat(_) | BlockKind::Choose(_) => inside.to_owned(),
@@ -120,6 +120,14 @@ impl Scenario {
             }
             BlockKind::Until(again) => {
                 format!("({inside}) until {}, {} at most", text(again.condition), again.max)
+            }
+            BlockKind::ForEach(again) => {
+                let condition = self.values.conditions.get(usize::from(again.condition.0));
+                let list = match condition {
+                    Some(Condition::Item { list_name, .. }) => one_line(list_name),
+                    Some(Condition::Check(_)) | None => String::new(),
+                };
+                format!("({inside}) for each item of {list}, {} at most", again.max)
             }
         }
     }
@@ -225,7 +233,10 @@ impl Flow {
                     }
                 }
                 // How often is not known: once.
-                BlockKind::If(_) | BlockKind::While(_) | BlockKind::Until(_) => {}
+                BlockKind::If(_)
+                | BlockKind::While(_)
+                | BlockKind::Until(_)
+                | BlockKind::ForEach(_) => {}
             }
         }
         times

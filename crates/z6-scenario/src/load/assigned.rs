@@ -4,10 +4,12 @@
 //! Follows the order of steps: `start`, then iterations, then `renew`, which may come before any request.
 //! Requests are taken to succeed: what failures leave unset shows in a run, not here.
 
+use std::collections::BTreeSet;
 use std::iter::Peekable;
 use std::ops::Range;
 
 use z6_events::{RequestId, VariableId};
+use z6_http::template::ValueId;
 
 use super::codes;
 use super::diagnostic::{Diagnostic, quoted};
@@ -15,8 +17,8 @@ use super::reader::{Context, Span};
 use super::sequence::Phases;
 use super::suggest;
 use crate::journey::{
-    Block, BlockKind, ConditionId, Flow, FlowPart, Loop, Scope, SequenceStep, ValueSource,
-    ValueTable,
+    Block, BlockKind, Condition, ConditionId, Flow, FlowPart, Loop, Scope, SequenceStep,
+    ValueSource, ValueTable,
 };
 use crate::model::Request;
 use crate::values::Per;
@@ -37,6 +39,15 @@ pub(crate) struct Use {
     pub(crate) has_default: bool,
     /// What for.
     pub(crate) when: When,
+}
+
+/// A list whose items a `foreach` goes through.
+#[derive(Debug, Clone)]
+pub(crate) struct List {
+    pub(crate) condition: ConditionId,
+    pub(crate) source: ValueSource,
+    /// Where it is written.
+    pub(crate) span: Option<Span>,
 }
 
 impl Use {
@@ -131,8 +142,9 @@ pub(crate) fn check(
     requests: &[Request],
     values: &ValueTable,
     uses: &[Use],
+    lists: &[List],
 ) {
-    if uses.is_empty() {
+    if uses.is_empty() && lists.is_empty() {
         return;
     }
     let mut by_request: Vec<Vec<usize>> = vec![Vec::new(); requests.len()];
@@ -142,6 +154,7 @@ pub(crate) fn check(
         }
     }
     let mut is_reported = vec![false; uses.len()];
+    let mut reported_lists = BTreeSet::new();
     let (mut of_setup, mut setup) = (None, Setup::No);
     let all = phases.setup.iter().map(|phase| (&phase.flow, Of::SetUp));
     let all = all.chain(flows.iter().map(|flow| (flow, Of::Run)));
@@ -158,6 +171,7 @@ pub(crate) fn check(
             by_request: &by_request,
             states: vec![State::Unset; values.variables.len()],
             found: vec![None; uses.len()],
+            without_list: BTreeSet::new(),
             left: STEPS_MAX,
             setup: &setup,
         };
@@ -165,8 +179,21 @@ pub(crate) fn check(
             Of::Run => walk.flow(flow),
             Of::SetUp | Of::TearDown => walk.part(flow, FlowPart::Steps),
         }
-        let Walk { found, states, .. } = walk;
+        let Walk { found, states, without_list, .. } = walk;
         of_setup = (of == Of::SetUp).then_some(states);
+        for list in lists.iter().filter(|list| without_list.contains(&list.condition.0)) {
+            // No request of its own uses it.
+            let usage = Use {
+                request: usize::MAX,
+                source: list.source,
+                span: list.span.clone(),
+                has_default: false,
+                when: When::Sending,
+            };
+            if reported_lists.insert(list.condition.0) {
+                report(cx, flow, requests, values, &usage, Fault::Unset);
+            }
+        }
         for (index, (usage, fault)) in uses.iter().zip(found).enumerate() {
             if let Some(fault) = fault
                 && !std::mem::replace(&mut is_reported[index], true)
@@ -197,7 +224,7 @@ enum Setup {
 
 /// A list of steps.
 #[derive(Clone, Copy)]
-struct List<'l> {
+struct Steps<'l> {
     steps: &'l [SequenceStep],
     /// It is that of `start`, a renewal or `end`.
     is_outside: bool,
@@ -212,6 +239,8 @@ struct Walk<'w> {
     states: Vec<State>,
     /// The worst that was found, by use.
     found: Vec<Option<Fault>>,
+    /// Conditions about items of lists that are not set where they are asked.
+    without_list: BTreeSet<u16>,
     /// How many steps may be followed yet.
     left: usize,
     setup: &'w Setup,
@@ -227,9 +256,10 @@ impl Walk<'_> {
         }
         // What iterations and renewals leave unset is so for those that follow.
         for part in [FlowPart::Steps, FlowPart::Renew] {
-            let (before, found) = (self.states.clone(), self.found.clone());
+            let before = self.states.clone();
+            let (found, without_list) = (self.found.clone(), self.without_list.clone());
             self.part(flow, part);
-            self.found = found;
+            (self.found, self.without_list) = (found, without_list);
             self.weaken_to(before);
         }
         let before = self.states.clone();
@@ -288,14 +318,14 @@ impl Walk<'_> {
     /// Goes through a list.
     fn part(&mut self, flow: &Flow, part: FlowPart) {
         let steps = flow.steps_of(part);
-        let list = List { steps, is_outside: part != FlowPart::Steps };
+        let list = Steps { steps, is_outside: part != FlowPart::Steps };
         self.list(list, 0..steps.len(), &mut flow.blocks_of(part).peekable());
     }
 
     /// Goes through some steps of a list, and the blocks that are in them.
     fn list<'b>(
         &mut self,
-        list: List<'_>,
+        list: Steps<'_>,
         Range { start: mut at, end }: Range<usize>,
         blocks: &mut Peekable<impl Iterator<Item = &'b Block> + Clone>,
     ) {
@@ -342,18 +372,25 @@ impl Walk<'_> {
                     }
                     self.states = joined.unwrap_or(before);
                 }
-                BlockKind::If(condition) | BlockKind::While(Loop { condition, .. }) => {
+                BlockKind::If(condition)
+                | BlockKind::While(Loop { condition, .. })
+                | BlockKind::ForEach(Loop { condition, .. }) => {
                     let before = self.states.clone();
                     let again = blocks.clone();
                     self.hold(*condition);
                     self.list(list, all.clone(), blocks);
-                    if let (BlockKind::While(_), 1..) = (&block.kind, self.left) {
+                    if let (BlockKind::While(_) | BlockKind::ForEach(_), 1..) =
+                        (&block.kind, self.left)
+                    {
                         self.hold(*condition);
                         self.list(list, all, &mut { again });
                     }
                     let why = Doubt::If(condition.0);
                     let both = self.states.iter_mut().zip(&before);
                     both.for_each(|(after, before)| *after = after.or(*before, why));
+                    if let Some(item) = self.condition(*condition).and_then(Condition::item) {
+                        self.set(item, State::Unset);
+                    }
                 }
                 BlockKind::Until(again) => {
                     let mut second = blocks.clone();
@@ -366,9 +403,35 @@ impl Walk<'_> {
         }
     }
 
+    fn condition(&self, ConditionId(id): ConditionId) -> Option<&'_ Condition> {
+        self.values.conditions.get(usize::from(id))
+    }
+
+    /// There is an item of a list, if the list is set.
+    fn hold_item(&mut self, id: ConditionId, list: ValueId, item: VariableId) {
+        let state = match (self.values.source(list), self.setup) {
+            (Some(ValueSource::Variable(id)), _) => self.states.get(usize::from(id.0)),
+            (Some(ValueSource::Run(id)), Setup::Over(states)) => states.get(usize::from(id.0)),
+            (Some(ValueSource::Run(_)), Setup::No | Setup::Now) => Some(&State::Unset),
+            _ => None,
+        };
+        if state == Some(&State::Unset) {
+            self.without_list.insert(id.0);
+        }
+        // Which request it comes from is not asked: behind the block it is not set.
+        self.set(item, State::Set(RequestId(0)));
+    }
+
     /// A condition holds: what it says is set is.
-    fn hold(&mut self, ConditionId(id): ConditionId) {
-        let Some(check) = self.values.conditions.get(usize::from(id)) else { return };
+    fn hold(&mut self, id: ConditionId) {
+        let check = match self.condition(id) {
+            Some(Condition::Check(check)) => check,
+            Some(Condition::Item { list, item, .. }) => {
+                let (list, item) = (*list, *item);
+                return self.hold_item(id, list, item);
+            }
+            None => return,
+        };
         for id in check.set_if_it_holds() {
             if let Some(ValueSource::Variable(variable)) = self.values.source(id)
                 && let Some(state @ State::Maybe(..)) = self.states.get_mut(usize::from(variable.0))
@@ -462,8 +525,9 @@ fn report(
                 (Doubt::Response, false) => "sets it only if the response has it".to_owned(),
                 (Doubt::Branch, _) => "is sent in some branches of `choose` only".to_owned(),
                 (Doubt::If(id), _) => {
-                    let check = values.conditions.get(usize::from(id));
-                    format!("is sent only if {}", quoted(check.map_or("", |check| check.text())))
+                    let condition = values.conditions.get(usize::from(id));
+                    let text = condition.map_or_else(String::new, Condition::text);
+                    format!("is sent only if {}", quoted(&text))
                 }
             };
             let message = format!("{shown} may be unset here: {request} {why}");
@@ -476,6 +540,14 @@ fn report(
             let hint = "a request without a value is not sent: write the filter `default(\"..\")` \
                         here, or extract it with `default`";
             cx.findings.push(warning.hint(hint));
+        }
+        (Fault::Unset, ValueSource::Variable(item))
+            if values.conditions.iter().any(|one| one.item() == Some(item)) =>
+        {
+            let message =
+                format!("{shown} is not set here: it has a value in the step with `foreach` only");
+            let hint = "send the request in that step, or in the sequence that it names";
+            cx.error(codes::UNSET, span, message, hint);
         }
         (Fault::Unset, ValueSource::Variable(variable)) if !cx.findings.is_full() => {
             let (why, hint) = why_unset(flow, requests, usage, variable);

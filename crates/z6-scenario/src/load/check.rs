@@ -160,7 +160,10 @@ fn places_needed(flow: &Flow, counts: impl Fn(&SequenceStep) -> bool, each: bool
                     is_sure &= repeat.min == repeat.max;
                 }
                 BlockKind::Choose(branches) if branches.len() == 1 => {}
-                BlockKind::Choose(_) | BlockKind::If(_) | BlockKind::While(_) => {
+                BlockKind::Choose(_)
+                | BlockKind::If(_)
+                | BlockKind::While(_)
+                | BlockKind::ForEach(_) => {
                     (times, is_sure) = (0, false);
                 }
                 BlockKind::Until(_) => is_sure = false,

@@ -525,7 +525,7 @@ pub(crate) static SEQUENCE: Table = Table {
     variants: &[],
 };
 
-static STEP_KEYS: [Key; 11] = [
+static STEP_KEYS: [Key; 13] = [
     text("request").or_words("none"),
     text("sequence").or_words("none"),
     key("choose", Kind::Tables(&CHOOSE)),
@@ -533,6 +533,8 @@ static STEP_KEYS: [Key; 11] = [
     text("if").or_words("always"),
     text("while").or_words("none"),
     text("until").or_words("none"),
+    text("foreach").or_words("none"),
+    text("as").or_words("item"),
     count("max", 1, limits::MAX_PASSES),
     millis("pause_ms", limits::MAX_DURATION_NS).or(0),
     key("on_failure", ON_FAILURE).or_words("that of [sequence]"),

@@ -246,6 +246,7 @@ fn build<'a>(
         limits: &limits,
         targets: &targets,
         auths: &auths,
+        document: document.as_table(),
         named_targets: root.has("targets"),
         has_sequence: root.has("sequence")
             || !drafts.is_empty() && drafts.iter().all(|draft| draft.section.has("sequence")),
@@ -266,7 +267,8 @@ fn build<'a>(
         (vec![flow], phases)
     };
     reading::settle_variables(&mut sources, &requests, &flows);
-    assigned::check(cx, (&flows, &phases), &requests, &sources.table, &sources.uses);
+    let Sources { table, uses, lists, .. } = &sources;
+    assigned::check(cx, (&flows, &phases), &requests, table, uses, lists);
     for (users, flow) in users.iter_mut().zip(flows) {
         users.flow = flow;
     }

@@ -19,7 +19,7 @@ use super::suggest;
 use super::text::{Written, compile};
 use super::value::{Member, Select};
 use crate::expression::Check;
-use crate::journey::{Extract, ExtractFrom, Flow, Reading, RequestCheck, Scope};
+use crate::journey::{Condition, Extract, ExtractFrom, Flow, Reading, RequestCheck, Scope};
 use crate::model::Request;
 
 /// Keys that say where a value comes from, of which an entry has one; `regex` may follow some.
@@ -395,7 +395,7 @@ fn warn_clear(cx: &mut Context<'_>, member: &Member<'_>) {
 }
 
 /// Sets what the entries say of their variables. Those that are extracted before the first iteration or in
-/// a renewal are kept for the VU, and one made from a secret value is secret.
+/// a renewal are kept for the VU, and one made from a secret value is secret, as is an item of a secret list.
 pub(crate) fn settle_variables(sources: &mut Sources, requests: &[Request], flows: &[Flow]) {
     let once = flows.iter().flat_map(|flow| {
         let renewals = flow.renew.iter().flat_map(|renew| &renew.steps);
@@ -419,6 +419,15 @@ pub(crate) fn settle_variables(sources: &mut Sources, requests: &[Request], flow
         requests.iter().flat_map(|request| &request.reading.extracts).collect();
     loop {
         let mut changed = false;
+        for condition in &sources.table.conditions {
+            let Condition::Item { list, item, .. } = condition else { continue };
+            let source = sources.table.source(*list);
+            let is_secret = source.is_some_and(|source| sources.table.is_secret(source));
+            if let Some(variable) = sources.table.variables.get_mut(usize::from(item.0)) {
+                changed |= is_secret && !variable.is_secret;
+                variable.is_secret |= is_secret;
+            }
+        }
         for extract in &extracts {
             let ExtractFrom::Value(template) = &extract.from else { continue };
             let mut values = template.values().filter_map(|id| sources.table.source(id));

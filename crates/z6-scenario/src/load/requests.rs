@@ -1,6 +1,7 @@
 //! `[[requests]]`: what is sent.
 
 use std::collections::{BTreeMap, BTreeSet};
+use toml_edit::TableLike;
 use z6_events::canary::is_planted;
 
 use z6_events::TargetId;
@@ -33,6 +34,8 @@ pub(crate) struct Surroundings<'f> {
     pub(crate) targets: &'f [Target],
     /// `auth` of each of them.
     pub(crate) auths: &'f [Option<AuthSection<'f>>],
+    /// All of the scenario, not read.
+    pub(crate) document: &'f dyn TableLike,
     /// Whether targets are named by `[[targets]]`.
     pub(crate) named_targets: bool,
     pub(crate) has_sequence: bool,
@@ -51,6 +54,7 @@ pub(crate) fn requests(
 ) -> Vec<Request> {
     let entries = root.entries(cx, "requests", MAX_REQUESTS);
     sources.collect_variables(cx, &entries);
+    sources.collect_items(cx, around.document);
     let is_elsewhere = !root.has("requests") && root.has_or_meant("requests");
     if entries.is_empty() && !root.is_bad("requests") && !is_elsewhere {
         let finding = Diagnostic::error(

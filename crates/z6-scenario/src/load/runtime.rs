@@ -125,7 +125,10 @@ fn per_iteration(flow: &Flow, all: &[Request]) -> Result<u64, String> {
             }
             BlockKind::Repeat(_) => {}
             BlockKind::Choose(_) => return Err("`choose` draws its branches".to_owned()),
-            BlockKind::If(_) | BlockKind::While(_) | BlockKind::Until(_) => {
+            BlockKind::If(_)
+            | BlockKind::While(_)
+            | BlockKind::Until(_)
+            | BlockKind::ForEach(_) => {
                 return Err("conditions decide on steps".to_owned());
             }
         }

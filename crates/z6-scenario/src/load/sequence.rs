@@ -4,6 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use z6_events::VariableId;
+
 use super::codes;
 use super::diagnostic::{Diagnostic, quoted};
 use super::limits::{MAX_GROUPS, MAX_SEQUENCES};
@@ -11,7 +13,9 @@ use super::names::check_name;
 use super::reader::{Context, Section};
 use super::sources::Sources;
 use super::suggest;
-use crate::journey::{Flow, FlowPart, OnFailure, Renew, StepGroup};
+use crate::journey::{
+    Block, BlockKind, ConditionId, Flow, FlowPart, Loop, OnFailure, Renew, StepGroup, ValueSource,
+};
 use crate::model::{Model, NS_PER_MS, PHASE_TIMEOUT_NS, PhaseFlow, Request};
 
 mod steps;
@@ -40,6 +44,7 @@ pub(crate) fn flow(
     let phases = phases(cx, root, &mut named);
     is_clear &= phases.is_clear;
     need_steps(cx, root, &phases, &[&flow]);
+    check_items(cx, phases.all().map(|phase| &phase.flow).chain([&flow]), sources);
     if root.has("sequence") {
         warn_unsent(cx, &section, &flow, &phases, named.requests());
         few_groups(cx, &section, &flow.groups);
@@ -75,6 +80,7 @@ pub(crate) fn flows(
     }
     let phases = phases(cx, root, &mut named);
     need_steps(cx, root, &phases, &flows.iter().collect::<Vec<_>>());
+    check_items(cx, phases.all().map(|phase| &phase.flow).chain(&flows), sources);
     if is_clear && phases.is_clear {
         warn_unused(cx, &named);
         warn_unsent_by_any(cx, root, &flows, &phases, named.requests());
@@ -131,6 +137,39 @@ fn phase(
     *is_clear &= steps.is_some();
     steps?.put(FlowPart::Steps, &mut flow);
     Some(PhaseFlow { flow, timeout_ns })
+}
+
+/// Reports a `foreach` that takes the item of another one away: inside of it, or in a renewal that may come
+/// between its requests.
+fn check_items<'f>(cx: &mut Context<'_>, flows: impl Iterator<Item = &'f Flow>, sources: &Sources) {
+    let mut reported = BTreeSet::new();
+    for flow in flows {
+        let item = |block: &'f Block| {
+            let BlockKind::ForEach(Loop { condition, .. }) = block.kind else { return None };
+            let item = sources.table.conditions.get(usize::from(condition.0))?.item()?;
+            Some((block, condition, item))
+        };
+        let all: Vec<_> = flow.blocks.iter().filter_map(item).collect();
+        for (index, (outer, _, item)) in all.iter().enumerate() {
+            let is_inside = |(at, (inner, ..)): &(usize, &(&Block, ConditionId, VariableId))| {
+                let is_within =
+                    outer.steps.start <= inner.steps.start && inner.steps.end <= outer.steps.end;
+                let is_between = outer.part == FlowPart::Steps && inner.part == FlowPart::Renew;
+                *at > index && inner.part == outer.part && is_within || is_between
+            };
+            let inside = all.iter().enumerate().filter(is_inside);
+            for (_, (_, condition, _)) in inside.filter(|(_, (.., other))| other == item) {
+                if !reported.insert(condition.0) {
+                    continue;
+                }
+                let list = sources.lists.iter().find(|list| list.condition == *condition);
+                let name = sources.table.name_of(ValueSource::Variable(*item));
+                let message = format!("another `foreach` has its item in {} here", quoted(&name));
+                let hint = "give this one another name: `as = \"part\"`";
+                cx.error(codes::CONFLICT, list.and_then(|list| list.span.clone()), message, hint);
+            }
+        }
+    }
 }
 
 /// Without steps all requests are drawn, those of set-up and tear-down as well.

@@ -6,11 +6,12 @@
 
 use std::collections::BTreeMap;
 
+use toml_edit::{Item, TableLike};
 use z6_events::VariableId;
 use z6_extract::rows::Table;
 use z6_http::template::ValueId;
 
-use super::assigned::Use;
+use super::assigned::{List, Use};
 use super::codes;
 use super::diagnostic::{Diagnostic, quoted};
 use super::limits::{MAX_PLACEHOLDER_VALUES, MAX_VARIABLES};
@@ -31,6 +32,8 @@ const OF_RESPONSES: [&str; 8] =
 const SECRET: &str = "secret.";
 /// What stands before the name of a variable of set-up.
 const RUN: &str = "run.";
+/// What an item of a list is called where `as` does not say it.
+pub(crate) const ITEM: &str = "item";
 /// Uses of values that are kept; further ones are not looked at.
 const MAX_USES: usize = 100_000;
 
@@ -40,6 +43,8 @@ enum Thing {
     Data(u16),
     Random(u16),
     Variable(u16),
+    /// A variable that has an item of a list.
+    Item(u16),
 }
 
 impl Thing {
@@ -48,6 +53,7 @@ impl Thing {
             Thing::Data(_) => "a data file",
             Thing::Random(_) => "a random value",
             Thing::Variable(_) => "a variable",
+            Thing::Item(_) => "an item of a list",
         }
     }
 }
@@ -64,6 +70,8 @@ pub(crate) struct Sources {
     /// Where each entry of `[[data]]` begins.
     pub(crate) data_at: Vec<Option<Span>>,
     pub(crate) uses: Vec<Use>,
+    /// Of each `foreach`.
+    pub(crate) lists: Vec<List>,
     /// What the first `extract` of each variable says of it.
     pub(crate) written: Vec<Option<WrittenVariable>>,
 }
@@ -146,22 +154,60 @@ impl Sources {
                 }
                 let thing = Thing::Variable(u16::try_from(index).unwrap_or(u16::MAX));
                 if self.add(cx, name, thing, span) {
-                    self.table.variables.push(Variable {
-                        name: name.to_owned(),
-                        scope: Scope::Iteration,
-                        is_secret: false,
-                    });
-                    self.written.push(None);
+                    self.add_variable(name);
                 }
             }
         }
+    }
+
+    /// Names the variables that have the items of lists: `as` of all steps with `foreach`.
+    pub(crate) fn collect_items(&mut self, cx: &mut Context<'_>, root: &dyn TableLike) {
+        let sequence = root.get("sequence").into_iter().flat_map(tables);
+        let named = root.get("sequences").into_iter().flat_map(tables);
+        for steps in sequence.chain(named).filter_map(|sequence| sequence.get("steps")) {
+            for step in tables(steps).filter(|step| step.contains_key("foreach")) {
+                let name = step.get("as").map_or(Some(ITEM), Item::as_str);
+                // A name that cannot be one is reported where the step is read.
+                let Some(name) = name.filter(|name| is_value_name(name)) else { continue };
+                let span = step.get("as").or_else(|| step.get("foreach")).and_then(Item::span);
+                if let Some((Thing::Item(_), _)) = self.names.get(name) {
+                    continue;
+                }
+                let index = self.table.variables.len();
+                if index == MAX_VARIABLES {
+                    let message = format!("more than {MAX_VARIABLES} names of variables");
+                    let hint = "`MAX_VARIABLES` cannot be raised: use names again";
+                    cx.error(codes::TOO_MANY, span, message, hint);
+                    return;
+                }
+                let thing = Thing::Item(u16::try_from(index).unwrap_or(u16::MAX));
+                if self.add(cx, name, thing, span) {
+                    self.add_variable(name);
+                }
+            }
+        }
+    }
+
+    /// The variable that has an item of a list under this name.
+    pub(crate) fn item(&self, name: &str) -> Option<VariableId> {
+        match self.names.get(name)?.0 {
+            Thing::Item(index) => Some(VariableId(index)),
+            Thing::Data(_) | Thing::Random(_) | Thing::Variable(_) => None,
+        }
+    }
+
+    fn add_variable(&mut self, name: &str) {
+        let name = name.to_owned();
+        let variable = Variable { name, scope: Scope::Iteration, is_secret: false };
+        self.table.variables.push(variable);
+        self.written.push(None);
     }
 
     /// The variable of this name.
     pub(crate) fn variable(&self, name: &str) -> Option<VariableId> {
         match self.names.get(name)?.0 {
             Thing::Variable(index) => Some(VariableId(index)),
-            Thing::Data(_) | Thing::Random(_) => None,
+            Thing::Data(_) | Thing::Random(_) | Thing::Item(_) => None,
         }
     }
 
@@ -216,7 +262,9 @@ impl Sources {
         }
         match self.names.get(name)?.0 {
             Thing::Random(index) => Some(ValueSource::Random(index)),
-            Thing::Variable(index) => Some(ValueSource::Variable(VariableId(index))),
+            Thing::Variable(index) | Thing::Item(index) => {
+                Some(ValueSource::Variable(VariableId(index)))
+            }
             Thing::Data(_) => None,
         }
     }
@@ -241,7 +289,7 @@ impl Sources {
         known.extend(["vu", "iteration", "step", "now.unix_ms", "now.rfc3339"].map(str::to_owned));
         for (name, (thing, _)) in &self.names {
             match thing {
-                Thing::Random(_) => known.push(name.clone()),
+                Thing::Random(_) | Thing::Item(_) => known.push(name.clone()),
                 Thing::Variable(_) => known.extend([name.clone(), format!("{RUN}{name}")]),
                 Thing::Data(data) => {
                     let data = self.table.data.get(usize::from(*data));
@@ -269,6 +317,14 @@ impl Sources {
             self.uses.push(usage);
         }
     }
+}
+
+/// The tables of a list of them, in either notation; or the one table.
+fn tables(item: &Item) -> impl Iterator<Item = &dyn TableLike> {
+    let in_line = item.as_array().into_iter().flatten();
+    let in_line = in_line.filter_map(|value| value.as_inline_table()).map(|t| t as &dyn TableLike);
+    let listed = item.as_array_of_tables().into_iter().flatten().map(|t| t as &dyn TableLike);
+    item.as_table_like().into_iter().chain(in_line).chain(listed)
 }
 
 /// What to say of a column that a file does not have.

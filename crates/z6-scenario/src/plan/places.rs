@@ -7,7 +7,7 @@
 use z6_events::{Actor, RequestId, Step};
 
 use super::tree::{Draws, Tree, TreeQuestion, TreeWay};
-use crate::journey::{Block, Repeat, SequenceStep};
+use crate::journey::{Block, ConditionId, Repeat, SequenceStep};
 use crate::model::Runtime;
 
 #[cfg(test)]
@@ -219,6 +219,11 @@ impl Track {
     /// Whether a condition decides on a place.
     pub(super) fn is_asked(&self, position: u64) -> bool {
         self.blocks.as_ref().is_some_and(|tree| tree.is_asked(position))
+    }
+
+    /// In which pass of the block that a condition decides on a place is.
+    pub(super) fn pass(&self, position: u64, condition: ConditionId) -> Option<u64> {
+        self.blocks.as_ref()?.pass(position, condition)
     }
 
     /// The way to the first place.

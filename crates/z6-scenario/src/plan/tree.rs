@@ -248,7 +248,7 @@ fn drafts<'b>(
                 let once = Loop { condition: *condition, max: 1, pause_ns: 0 };
                 gated(once, false, drafts(steps, (from, after), level, blocks), level)
             }
-            BlockKind::While(again) => {
+            BlockKind::While(again) | BlockKind::ForEach(again) => {
                 gated(*again, false, drafts(steps, (from, after), level, blocks), level)
             }
             BlockKind::Until(again) => {
@@ -364,6 +364,17 @@ impl Tree {
             node.is_some_and(|node| node.gate.is_some() && (!node.is_until() || frame.pass > 0))
         };
         frames.iter().any(is_asked)
+    }
+
+    /// In which pass of the block that a condition decides on a place is, from 0.
+    pub(super) fn pass(&self, place: u64, condition: ConditionId) -> Option<u64> {
+        let path = self.path(place)?;
+        let frames = path.frames.get(..path.len).unwrap_or_default();
+        let decides = |frame: &&Frame| {
+            let gate = self.nodes.get(frame.node).and_then(|node| node.gate);
+            gate.is_some_and(|gate| gate.condition == condition)
+        };
+        frames.iter().find(decides).map(|frame| frame.pass)
     }
 
     /// The way to the first place.

@@ -54,6 +54,13 @@ impl Plan {
         self.has_conditions && self.track(place.region).is_asked(place.position)
     }
 
+    /// In which pass, from 0, of the block that a condition decides on a step is; none if it is not in one.
+    #[must_use]
+    pub fn pass(&self, actor: Actor, step: Step, condition: ConditionId) -> Option<u64> {
+        let place = self.place(actor, step);
+        self.track(place.region).pass(place.position, condition)
+    }
+
     /// Where a part of the life of an actor begins whose first place has this number, as in [`Plan::begin`].
     #[must_use]
     pub fn enter(&self, actor: Actor, start: Step) -> Way {

@@ -84,6 +84,10 @@ const LINKS: [Link; 12] = [
     },
 ];
 
+/// What gives the list that steps go through.
+const EVERY: &str =
+    "extract.every = { header = 'X-Every', select = 'all', default = '[1, \"b/c\"]' }";
+
 /// `start`, and how it is renewed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Login {
@@ -127,6 +131,8 @@ pub(super) enum StepFlow {
     /// A condition, again and again, and the pause between, milliseconds.
     While(&'static str, u64),
     Until(&'static str, u64),
+    /// A request of its own for each item of a list, and the pause between, milliseconds.
+    ForEach(u64),
     /// A draw between it and another request, of this weight.
     Choose(usize, u64),
 }
@@ -144,7 +150,7 @@ const CONDITIONS: [&str; 8] = [
 
 impl StepFlow {
     pub(super) const fn is_loop(self) -> bool {
-        matches!(self, StepFlow::While(..) | StepFlow::Until(..))
+        matches!(self, StepFlow::While(..) | StepFlow::Until(..) | StepFlow::ForEach(_))
     }
 
     /// The lines of its step.
@@ -156,6 +162,10 @@ impl StepFlow {
             StepFlow::If(text) => vec![own, format!("if = '{text}'")],
             StepFlow::While(text, ms) => vec![own, format!("while = '{text}'"), pause(ms)],
             StepFlow::Until(text, ms) => vec![own, format!("until = '{text}'"), pause(ms)],
+            StepFlow::ForEach(ms) => {
+                let each = "request = \"each\"\nforeach = \"every\"\nas = \"one\"";
+                vec![each.to_owned(), pause(ms)]
+            }
             StepFlow::Choose(other, weight) => vec![format!(
                 "choose = [{{ weight = 5, request = \"r{request}\" }}, {{ weight = {weight}, request = \"r{other}\" }}]"
             )],
@@ -172,11 +182,12 @@ pub(super) fn draw_flow(dice: &mut Dice, sketch: &mut Sketch) {
         .enumerate()
         .map(|(index, _)| {
             let text = dice.pick(&CONDITIONS);
-            match dice.between(0, 7) {
+            match dice.between(0, 8) {
                 0 | 1 => StepFlow::If(text),
                 2 => StepFlow::While(text, dice.pick(&[0, 0, 30])),
                 3 | 4 => StepFlow::Until(text, dice.pick(&[0, 0, 30])),
                 5 if index > 0 => StepFlow::Choose(dice.pick(&sent), dice.between(1, 9)),
+                6 if index > 0 => StepFlow::ForEach(dice.pick(&[0, 0, 30])),
                 _ => StepFlow::Always,
             }
         })
@@ -293,6 +304,18 @@ impl JourneySketch {
         }
     }
 
+    fn has_each(&self) -> bool {
+        self.flow.iter().any(|flow| matches!(flow, StepFlow::ForEach(_)))
+    }
+
+    /// The request for the items of a list.
+    pub(super) fn each_request(&self, timeout: &str) -> String {
+        if !self.has_each() {
+            return String::new();
+        }
+        format!("\n[[requests]]\nname = \"each\"\npath = \"/each/{{{{one}}}}\"\n{timeout}\n")
+    }
+
     /// The header field that a request has because of the journey.
     pub(super) fn header(&self, gives: bool) -> Option<(&'static str, &'static str)> {
         match (self.login, self.fills_in) {
@@ -314,6 +337,7 @@ impl JourneySketch {
 
     /// Extractions and checks of a request.
     pub(super) fn lines(&self, gives: bool) -> impl Iterator<Item = &'static str> {
-        self.links.iter().map(move |link| if gives { link.gives } else { link.uses })
+        let links = self.links.iter().map(move |link| if gives { link.gives } else { link.uses });
+        links.chain(Some(EVERY).filter(|_| gives && self.has_each()))
     }
 }

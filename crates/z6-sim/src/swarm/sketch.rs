@@ -97,6 +97,7 @@ impl Sketch {
             let mut timeout = Text(String::new());
             timeout.ms("timeout_ms", first.timeout_ns);
             text.0 += &journey.login_request(timeout.0.trim_end());
+            text.0 += &journey.each_request(timeout.0.trim_end());
             text.0 += &journey.tables(giver);
         }
         write_schedule(&mut text, &self.schedule);

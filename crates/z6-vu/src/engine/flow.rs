@@ -117,6 +117,9 @@ impl Traffic {
         let journeys = self.journeys.as_mut()?;
         let asked = journeys.find_asked(population, actor, step)?;
         let Asked { vu, question, from, .. } = journeys.take_asked(asked)?;
+        if let Some(rules) = &cx.settings.journeys {
+            journeys.answered(rules, vu, question.condition, holds);
+        }
         let goes_by = holds || cx.settings.planted.has(Bug::IgnoredCondition);
         match cx.settings.plan.of(population).answered(actor, &question, goes_by) {
             Way::Limit { step } => self.fail_by_limit(cx, vu, (step, question), from),

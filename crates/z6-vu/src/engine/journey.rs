@@ -8,7 +8,8 @@ use std::collections::VecDeque;
 
 use z6_events::{Actor, ErrorKind, LoggedValue, Population, RequestId, Step, Tick, VariableId};
 use z6_scenario::{
-    Flow, OnEnd, Place, Plan, Question, Region, Request, Scenario, Scope, SequenceStep, ValueSource,
+    Condition, ConditionId, Flow, OnEnd, Place, Plan, Question, Region, Request, Scenario, Scope,
+    SequenceStep, ValueSource,
 };
 
 use super::input::LastRequest;
@@ -159,6 +160,8 @@ pub(crate) struct Rules {
     fleeting: Variables,
     /// By number of population.
     flows: Box<[FlowRules]>,
+    /// By number of condition: the variable that has an item of a list while it holds.
+    items: Box<[Option<VariableId>]>,
     /// Whether something is kept for actors that the driver has to drop.
     pub(super) is_kept: bool,
 }
@@ -182,6 +185,7 @@ impl Rules {
         let flows = all.map(|users| FlowRules::new(scenario, &users.flow, &rules, &fleeting));
         Some(Rules {
             flows: flows.collect(),
+            items: values.conditions.iter().map(Condition::item).collect(),
             requests: rules,
             fleeting,
             is_kept: count > 0 || keeps_cookies,
@@ -533,6 +537,21 @@ impl Journeys {
     /// How the VU's last request ended.
     pub(super) fn last(&self, vu: VuSlot) -> Option<LastRequest> {
         self.table[vu.0 as usize].last
+    }
+
+    /// A condition was evaluated for a VU. One that is about an item of a list gives it to a variable, or takes it
+    /// away.
+    pub(super) fn answered(
+        &mut self,
+        rules: &Rules,
+        vu: VuSlot,
+        ConditionId(condition): ConditionId,
+        holds: bool,
+    ) {
+        let Some(Some(VariableId(id))) = rules.items.get(usize::from(condition)) else { return };
+        let (index, bit) = (usize::from(*id) / 64, 1 << (id % 64));
+        let word = &mut self.set_of(rules, vu)[index];
+        *word = if holds { *word | bit } else { *word & !bit };
     }
 
     /// A VU awaits what a condition says.

@@ -107,6 +107,7 @@ impl Case {
             &self.requests,
             &self.values,
             &self.uses,
+            &[],
         );
         cx.findings.finish().list.into_iter().map(|finding| finding.message).collect()
     }

@@ -8,18 +8,23 @@ use z6_events::RequestId;
 use super::on_failure;
 use crate::expression::{Check, LastValue};
 use crate::journey::{
-    Block, BlockKind, Branch, ConditionId, Flow, FlowPart, Loop, OnFailure, Repeat, SequenceStep,
-    StepGroup,
+    Block, BlockKind, Branch, Condition, ConditionId, Flow, FlowPart, Loop, OnFailure, Repeat,
+    SequenceStep, StepGroup, ValueSource,
 };
+use crate::load::assigned::List;
 use crate::load::codes;
 use crate::load::diagnostic::quoted;
 use crate::load::limits::{
     MAX_BRANCHES, MAX_CONDITIONS, MAX_NESTING, MAX_PASSES, MAX_PLACES, MAX_STEPS, MAX_TAG_BYTES,
 };
-use crate::load::names::resolve;
+use crate::load::names::{is_value_name, resolve};
 use crate::load::reader::{Context, Section, Span};
-use crate::load::sources::Sources;
+use crate::load::sources::{ITEM, Sources};
 use crate::model::Request;
+
+/// What to do about a `foreach` of what has no items.
+const LIST_HINT: &str = "extract a list: `extract.ids = { json = \"$.items[*].id\", select = \"all\" }`, and \
+                         write `foreach = \"ids\"`";
 
 /// One of `[[sequences]]`.
 struct Named {
@@ -61,6 +66,7 @@ pub(super) struct Draft {
 enum Again {
     While(Loop),
     Until(Loop),
+    ForEach(Loop),
 }
 
 /// What an entry does.
@@ -264,44 +270,98 @@ impl Sequences {
                 return None;
             }
         };
-        let index = sources.table.conditions.len();
-        if index >= MAX_CONDITIONS {
-            let message = format!("more than {MAX_CONDITIONS} conditions");
-            let hint = "`MAX_CONDITIONS` cannot be raised: name a sequence several times";
-            cx.error(codes::TOO_MANY, entry.span(key), message, hint);
-            return None;
-        }
+        let index = next_condition(cx, entry.span(key), sources)?;
         let parameters = &cx.parameters;
-        sources.table.conditions.push(check.fold(&mut |id| {
+        let check = check.fold(&mut |id| {
             parameters.value(id).map(|value| (value.bytes.to_vec(), value.is_text))
-        }));
-        u16::try_from(index).ok().map(ConditionId)
+        });
+        sources.table.conditions.push(Condition::Check(check));
+        Some(index)
     }
 
-    /// `while` or `until` with what belongs to it.
+    /// `foreach` and `as`: that the list has an item.
+    fn item(
+        cx: &mut Context<'_>,
+        entry: &Section<'_>,
+        sources: &mut Sources,
+    ) -> Option<ConditionId> {
+        let list_name = entry.text("foreach")?;
+        let name = entry.text("as").unwrap_or(ITEM);
+        if !is_value_name(name) {
+            let message = format!("{} cannot be the name of an item", quoted(name));
+            let hint = "a name has lower-case letters, digits and `_`, at most 64, and begins with a letter";
+            cx.error(codes::BAD_NAME, entry.span("as"), message, hint);
+            return None;
+        }
+        let span = entry.span("foreach");
+        let list = sources.find(&cx.parameters, list_name);
+        let source = list.and_then(|list| sources.table.source(list));
+        let (Some(list), Some(source)) = (list, source) else {
+            let (message, hint) = match list {
+                Some(_) => (format!("{} is no list", quoted(list_name)), LIST_HINT.to_owned()),
+                None => sources.unknown(&cx.parameters, list_name),
+            };
+            cx.error(codes::UNKNOWN_VALUE, span, message, hint);
+            return None;
+        };
+        let is_list = matches!(
+            source,
+            ValueSource::Variable(_) | ValueSource::Run(_) | ValueSource::Column { .. }
+        );
+        if !is_list {
+            let message = format!("{} is no list", quoted(list_name));
+            cx.error(codes::CONFLICT, span, message, LIST_HINT);
+            return None;
+        }
+        // None if that was reported where names were collected.
+        let item = sources.item(name)?;
+        if source == ValueSource::Variable(item) {
+            let message = format!("{} is the list and its item", quoted(name));
+            let hint = "give the item another name: `as = \"id\"`";
+            cx.error(codes::CONFLICT, span, message, hint);
+            return None;
+        }
+        let condition = next_condition(cx, span.clone(), sources)?;
+        sources.lists.push(List { condition, source, span });
+        let list_name = list_name.to_owned();
+        sources.table.conditions.push(Condition::Item { list, list_name, item });
+        Some(condition)
+    }
+
+    /// `while`, `until` or `foreach` with what belongs to it.
     fn again(
         &self,
         cx: &mut Context<'_>,
         entry: &Section<'_>,
         sources: &mut Sources,
     ) -> Option<Again> {
-        let loops = ["while", "until"];
+        let loops = ["while", "until", "foreach"];
         let mut there = loops.into_iter().filter(|key| entry.has(key));
         let Some(key) = there.next() else {
-            for other in ["max", "pause_ms"].into_iter().filter(|key| entry.has(key)) {
-                let message = format!("`{other}` belongs to `while` and `until`");
+            for other in ["max", "pause_ms", "as"].into_iter().filter(|key| entry.has(key)) {
+                let loops =
+                    if other == "as" { "`foreach`" } else { "`while`, `until` and `foreach`" };
+                let message = format!("`{other}` belongs to {loops}");
                 let hint =
                     "write one of them, or remove it; `repeat` does a step a number of times";
                 cx.error(codes::CONFLICT, entry.key_span(other), message, hint);
             }
             return None;
         };
+        if key != "foreach" && entry.has("as") {
+            let message = "`as` belongs to `foreach`";
+            let hint = "remove it: there is no item";
+            cx.error(codes::CONFLICT, entry.key_span("as"), message, hint);
+        }
         for other in there.chain(["repeat"].into_iter().filter(|key| entry.has(key))) {
             let message = format!("`{key}` and `{other}` cannot be combined in one step");
             let hint = "name a sequence, and write the one here and the other in its steps";
             cx.error(codes::CONFLICT, entry.key_span(other), message, hint);
         }
-        let condition = self.condition(cx, entry, key, sources);
+        let condition = match key {
+            "foreach" => Sequences::item(cx, entry, sources),
+            _ => self.condition(cx, entry, key, sources),
+        };
         let max = entry.written("max").and_then(|max| u32::try_from(max).ok());
         if max.is_none() && !entry.is_bad("max") {
             let message = format!("`max` is missing beside `{key}`");
@@ -311,7 +371,11 @@ impl Sequences {
         }
         let pause_ns = entry.number("pause_ms").unwrap_or(0);
         let again = Loop { condition: condition?, max: max?, pause_ns };
-        Some(if key == "while" { Again::While(again) } else { Again::Until(again) })
+        Some(match key {
+            "while" => Again::While(again),
+            "until" => Again::Until(again),
+            _ => Again::ForEach(again),
+        })
     }
 
     /// What an entry does; none if that was reported.
@@ -448,6 +512,7 @@ impl Sequences {
         match draft.again {
             Some(Again::While(again)) => steps.enclose(BlockKind::While(again)),
             Some(Again::Until(again)) => steps.enclose(BlockKind::Until(again)),
+            Some(Again::ForEach(again)) => steps.enclose(BlockKind::ForEach(again)),
             None => {}
         }
         if let Some(condition) = draft.only_if {
@@ -479,6 +544,22 @@ fn one_step(index: u16, repeat: Repeat) -> Steps {
     let step = SequenceStep { request: RequestId(index), repeat, on_failure: None };
     let places = u64::from(repeat.max);
     Steps { list: vec![step], groups: vec![None], places, ..Steps::default() }
+}
+
+/// The number of the next condition; none if there are too many, which is reported.
+fn next_condition(
+    cx: &mut Context<'_>,
+    span: Option<Span>,
+    sources: &Sources,
+) -> Option<ConditionId> {
+    let index = sources.table.conditions.len();
+    if index >= MAX_CONDITIONS {
+        let message = format!("more than {MAX_CONDITIONS} conditions");
+        let hint = "`MAX_CONDITIONS` cannot be raised: name a sequence several times";
+        cx.error(codes::TOO_MANY, span, message, hint);
+        return None;
+    }
+    u16::try_from(index).ok().map(ConditionId)
 }
 
 /// Reports a name of a group that reports cannot show.

@@ -7,8 +7,8 @@ use z6_http::template::Template;
 
 use super::Form;
 use crate::journey::{
-    Auth, AwsSigV4, Block, BlockKind, BodyPart, ConditionId, DataFile, Extract, ExtractFrom, Flow,
-    FlowPart, OnEnd, RandomValue, SequenceStep, ValueSource,
+    Auth, AwsSigV4, Block, BlockKind, BodyPart, Condition, ConditionId, DataFile, Extract,
+    ExtractFrom, Flow, FlowPart, OnEnd, RandomValue, SequenceStep, ValueSource,
 };
 use crate::model::{Pacing, Request, Scenario};
 use crate::plan::Plan;
@@ -90,6 +90,10 @@ impl Form {
                 self.numbers(&[kind, u64::from(again.max), again.pause_ns]);
                 self.condition(scenario, again.condition);
             }
+            BlockKind::ForEach(again) => {
+                self.numbers(&[5, u64::from(again.max), again.pause_ns]);
+                self.condition(scenario, again.condition);
+            }
         }
     }
 
@@ -102,8 +106,14 @@ impl Form {
     }
 
     fn condition(&mut self, scenario: &Scenario, ConditionId(id): ConditionId) {
-        let check = scenario.values.conditions.get(usize::from(id));
-        self.bytes(check.map_or("", |check| check.text()).as_bytes());
+        match scenario.values.conditions.get(usize::from(id)) {
+            None => self.bytes(b""),
+            Some(Condition::Check(check)) => self.bytes(check.text().as_bytes()),
+            Some(Condition::Item { list_name, item, .. }) => {
+                self.bytes(list_name.as_bytes());
+                self.bytes(scenario.values.name_of(ValueSource::Variable(*item)).as_bytes());
+            }
+        }
     }
 
     fn steps(&mut self, steps: &[SequenceStep]) {
@@ -230,7 +240,7 @@ impl Form {
 fn used_variables(scenario: &Scenario) -> Vec<bool> {
     let values = &scenario.values;
     let mut used = vec![false; values.variables.len()];
-    let conditions = values.conditions.iter().flat_map(|condition| condition.values());
+    let conditions = values.conditions.iter().flat_map(Condition::values);
     let conditions = conditions.filter_map(|id| values.source(id));
     let requests = scenario.requests.iter().flat_map(|request| request.value_sources(values));
     for source in requests.chain(conditions) {

@@ -24,7 +24,7 @@ use z6_events::{
     Step, TargetId, Tick, VariableId,
 };
 use z6_proto_http1::{KeptResponse, Limits};
-use z6_scenario::{OnFailure, Plan, Region, Request, Scenario, Scope, Target, Way};
+use z6_scenario::{Condition, OnFailure, Plan, Region, Request, Scenario, Scope, Target, Way};
 
 use self::speaks::{Speaks, Versions};
 use self::view::View;
@@ -279,6 +279,11 @@ impl Trial<'_> {
                         planned: self.now(),
                         last: self.last,
                     });
+                    let conditions = &self.spec.scenario.values.conditions;
+                    let condition = conditions.get(usize::from(question.condition.0));
+                    if let Some(VariableId(item)) = condition.and_then(Condition::item) {
+                        self.is_set[usize::from(item)] = holds;
+                    }
                     self.plan.answered(actor, &question, holds)
                 }
                 Way::Limit { step } => {

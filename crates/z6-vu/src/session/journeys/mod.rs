@@ -45,7 +45,7 @@ pub(super) use shown::{Hidden, decoded, mark};
 
 use actors::{ActorState, Actors, Room};
 use compiled::Compiled;
-use deciding::Condition;
+use deciding::Reads;
 pub(super) use reading::Answered;
 use rendering::Scratch;
 pub use run_values::RunValues;
@@ -163,7 +163,7 @@ pub struct Journeys {
     /// The values of a list.
     list: List,
     /// For each condition.
-    conditions: Vec<Condition>,
+    conditions: Vec<Reads>,
 }
 
 impl Setup {
@@ -239,7 +239,7 @@ impl Journeys {
                 share(scenario.limits.max_state_bytes, prepared),
             ),
             list: List::new(),
-            conditions: scenario.values.conditions.iter().map(Condition::new).collect(),
+            conditions: scenario.values.conditions.iter().map(Reads::new).collect(),
             keeps_actors: !scenario.values.variables.is_empty() || scenario.keeps_cookies(),
             left: (prepared.phase() == Phase::SetUp).then(RunValues::default),
             setup: Setup {
