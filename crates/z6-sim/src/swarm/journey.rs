@@ -86,7 +86,7 @@ const LINKS: [Link; 12] = [
 
 /// What gives the list that steps go through.
 const EVERY: &str =
-    "extract.every = { header = 'X-Every', select = 'all', default = '[1, \"b/c\"]' }";
+    "extract.every = { header = 'X-Every', select = 'all', required = false }";
 
 /// `start`, and how it is renewed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
