@@ -438,8 +438,16 @@ impl Actors {
             return;
         };
         let end = ends.reached.map_or(state.stop, |end| state.stop.min(end));
+        // A condition may have been asked at the turn of a step, and the end come before it was answered.
+        let may_be_asked = || {
+            let mut turned = journey.clone();
+            let here = (actor, Step(state.next_step));
+            let step = turned.turn(rules, &plan.plan, here, state.due);
+            let begins = plan.plan.place(actor, step).position == 0 && !turned.has_turned;
+            begins && matches!(plan.plan.enter(actor, step), Way::Ask(_))
+        };
         // Otherwise its next step comes first, or it has no end yet.
-        let is_idle = self.asked.contains_key(&place) || state.due >= end;
+        let is_idle = self.asked.contains_key(&place) || state.due >= end || may_be_asked();
         if state.busy || journey.is_over || !is_idle || end == Tick::MAX {
             return;
         }
