@@ -131,6 +131,7 @@ impl Scenario {
         if !self.has_populations() {
             self.describe_flow(&self.populations[0], rows);
         }
+        self.describe_phases(rows);
         let total: u64 = self.requests.iter().map(|request| request.weight_micro).sum();
         for (index, request) in self.requests.iter().take(MAX_ROWS).enumerate() {
             let label = if index == 0 { "requests" } else { "" };

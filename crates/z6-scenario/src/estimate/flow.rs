@@ -53,6 +53,15 @@ impl Scenario {
         }
     }
 
+    /// What is done once before and after the run.
+    pub(super) fn describe_phases(&self, rows: &mut Description) {
+        for (phase, label) in [(&self.setup, "set-up"), (&self.teardown, "tear-down")] {
+            let Some(phase) = phase else { continue };
+            let steps = self.steps_listed(&phase.flow, FlowPart::Steps);
+            rows.row(label, format!("{steps}, once, in {} at most", span(phase.timeout_ns)));
+        }
+    }
+
     /// The steps of a list in words.
     fn steps_listed(&self, flow: &Flow, part: FlowPart) -> String {
         let steps = flow.steps_of(part);

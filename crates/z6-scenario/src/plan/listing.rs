@@ -6,11 +6,11 @@
 
 use std::fmt::{self, Write};
 
-use z6_events::{Actor, Step, Tick, json_string, printable};
+use z6_events::{Actor, Phase, Step, Tick, json_string, printable};
 
 use super::shown::{Shown as ShownValue, Value, shown_values};
 use super::{Plan, Region, plan_digest};
-use crate::model::{Arrivals, Model, Scenario, Users};
+use crate::model::{Arrivals, Model, Scenario};
 
 #[cfg(test)]
 mod tests;
@@ -33,7 +33,7 @@ pub fn render_json(scenario: &Scenario, plan: &Plan, actors: u64, limit: u64) ->
     out
 }
 
-/// The first `limit` steps of the first `actors` actors, for people. The last line is
+/// The first `limit` steps of the first `actors` actors, and of set-up and tear-down, for people. The last line is
 /// `plan digest` and 64 lowercase hexadecimal digits. `plan` is of `scenario`.
 ///
 /// # Errors
@@ -50,21 +50,34 @@ pub fn write_text(
         width("request", scenario.requests.iter().map(|request| request.name.as_str())),
         width("target", scenario.targets.iter().map(|target| target.name.as_str())),
     ];
+    let phase = |out: &mut dyn Write, phase, name| match phase_plan(scenario, plan, phase) {
+        Some((scenario, plan)) => write_actors(out, (&scenario, name, &plan), widths, 1, limit),
+        None => Ok(()),
+    };
+    phase(out, Phase::SetUp, "set-up")?;
     for (users, (_, plan)) in scenario.populations.iter().zip(plan.populations()) {
-        write_actors(out, (scenario, users, plan), widths, actors, limit)?;
+        write_actors(out, (scenario, &users.name, plan), widths, actors, limit)?;
     }
+    phase(out, Phase::TearDown, "tear-down")?;
     writeln!(out, "\nplan digest {}", Hex(&plan_digest(scenario, plan.seed())))
+}
+
+/// The one actor of set-up or tear-down as a scenario of its own, and its plan; none if there is no such phase.
+fn phase_plan(scenario: &Scenario, plan: &Plan, phase: Phase) -> Option<(Scenario, Plan)> {
+    let alone = scenario.of_phase(phase, 1)?;
+    let plan = Plan::new(&alone, plan.seed());
+    Some((alone, plan))
 }
 
 /// The actors of one population.
 fn write_actors(
     out: &mut dyn Write,
-    (scenario, users, plan): (&Scenario, &Users, &Plan),
+    (scenario, name, plan): (&Scenario, &str, &Plan),
     widths: [usize; 2],
     actors: u64,
     limit: u64,
 ) -> fmt::Result {
-    let of = match users.name.as_str() {
+    let of = match name {
         "" => String::new(),
         name => format!("{} ", printable(name)),
     };
@@ -221,6 +234,13 @@ pub fn write_json(
         out.write_str("]")?;
     } else {
         write_json_actors(out, scenario, plan, actors, limit)?;
+    }
+    for (phase, name) in [(Phase::SetUp, "setup"), (Phase::TearDown, "teardown")] {
+        if let Some((scenario, plan)) = phase_plan(scenario, plan, phase) {
+            write!(out, ",\"{name}\":{{\"model\":\"{}\"", plan.model().name())?;
+            write_json_actors(out, &scenario, &plan, 1, limit)?;
+            out.write_str("}")?;
+        }
     }
     let digest = plan_digest(scenario, plan.seed());
     writeln!(out, ",\"plan_digest\":\"{}\"}}", Hex(&digest))

@@ -85,8 +85,7 @@ const LINKS: [Link; 12] = [
 ];
 
 /// What gives the list that steps go through.
-const EVERY: &str =
-    "extract.every = { header = 'X-Every', select = 'all', required = false }";
+const EVERY: &str = "extract.every = { header = 'X-Every', select = 'all', required = false }";
 
 /// `start`, and how it is renewed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -66,6 +66,42 @@ fn the_end_is_listed_last() {
 }
 
 #[test]
+fn set_up_and_tear_down_are_listed_around_the_actors() {
+    let scenario = Scenario::from_toml(
+        "runtime = { iterations = 1, vus = 2 }
+        target.base_url = 'http://a.example'
+        requests = [
+            { name = 'token', path = '/token', extract.token = { json = '$.token' } },
+            { name = 'read', path = '/', headers = { X = '{{run.token}}' } },
+        ]
+        sequences = [{ name = 'first', steps = [{ request = 'token' }] }, { name = 'last', steps = [{ request = 'read', repeat = 2 }] }]
+        setup = { sequence = 'first', timeout_seconds = 5 }
+        teardown.sequence = 'last'
+        sequence.steps = [{ request = 'read' }]",
+    )
+    .unwrap();
+    let plan = Plan::new(&scenario, 3);
+    let text = render_text(&scenario, &plan, 9, 9);
+    let order: Vec<&str> = text.lines().filter(|line| line.contains("actor ")).collect();
+    let starts = ["set-up actor 0:", "actor 0:", "actor 1:", "tear-down actor 0:"];
+    let seen = order.iter().filter(|line| !line.starts_with("steps per")).zip(starts);
+    assert!(
+        seen.clone().count() == 4 && seen.clone().all(|(line, start)| line.starts_with(start)),
+        "{text}"
+    );
+    assert_eq!(text.matches("  read ").count(), 4, "{text}");
+    let json = render_json(&scenario, &plan, 9, 9);
+    assert!(json.contains("\"setup\":{\"model\":\"closed\",\"steps_per_iteration\":1"), "{json}");
+    assert!(
+        json.contains("\"teardown\":{\"model\":\"closed\",\"steps_per_iteration\":2"),
+        "{json}"
+    );
+    let described = scenario.describe().to_string();
+    assert!(described.contains("\nset-up      token, once, in 5 s at most\n"), "{described}");
+    assert!(described.contains("\ntear-down   2 x read, once, in 60 s at most\n"), "{described}");
+}
+
+#[test]
 fn no_secret_is_listed() {
     let scenario = journey();
     let plan = Plan::new(&scenario, 3);
