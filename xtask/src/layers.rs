@@ -43,6 +43,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     Layer { name: "z6-report", purity: Purity::Pure, never: &[] },
     Layer { name: "z6-vu", purity: Purity::PureWithoutDefaultFeatures, never: &[] },
     Layer { name: "z6-sim", purity: Purity::Pure, never: &[] },
+    Layer { name: "z6-parquet", purity: Purity::Impure, never: &["z6-report", "z6-vu"] },
     Layer { name: "z6-target", purity: Purity::Impure, never: &[] },
     Layer { name: "z6", purity: Purity::Impure, never: &[] },
     Layer { name: "z6-cli", purity: Purity::Impure, never: &[] },

@@ -49,6 +49,28 @@ impl Write for Stdout {
     }
 }
 
+/// Standard output for one writer that may change its thread.
+#[cfg(feature = "parquet")]
+#[derive(Debug)]
+pub(crate) struct UnlockedStdout(io::Stdout);
+
+/// Standard output, not locked.
+#[cfg(feature = "parquet")]
+pub(crate) fn unlocked_stdout() -> UnlockedStdout {
+    UnlockedStdout(io::stdout())
+}
+
+#[cfg(feature = "parquet")]
+impl Write for UnlockedStdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map_err(stdout_failed)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().map_err(stdout_failed)
+    }
+}
+
 /// The same error, naming standard output.
 pub(crate) fn stdout_failed(error: io::Error) -> io::Error {
     match error.kind() {

@@ -247,3 +247,23 @@ fn a_reader_that_goes_away_is_no_failure() {
         );
     }
 }
+
+/// A build without the feature says what to do; with it, the file is written.
+#[test]
+fn parquet_is_a_feature_of_the_build() {
+    let folder = Folder::new(
+        "runtime = { iterations = 3, prng_seed = 1 }\ntarget.base_url = 'http://a.example'\n\
+         requests = [{ name = 'a', path = '/' }]",
+    );
+    folder.run(&["simulate", "s.toml", "--output", "run", "--no-summary"]).expect(0);
+    let export = folder.run(&["export", "--format", "parquet", "run"]);
+    if cfg!(feature = "parquet") {
+        let file = export.expect(0).stdout;
+        assert!(file.starts_with("PAR1") && file.ends_with("PAR1"), "{file}");
+        let filtered = ["export", "--format", "parquet", "--filter", "status == 1", "run"];
+        folder.run(&filtered).expect(0);
+    } else {
+        let words = export.expect(2).stderr;
+        assert!(words.contains("built without Parquet") && words.contains("--features"), "{words}");
+    }
+}

@@ -18,11 +18,12 @@ use crate::analyze::{BoundSelection, Selection};
 use crate::error::AnalyzeError;
 use crate::loss::Loss;
 use crate::requests::RequestJoin;
-use crate::values::ValueTrack;
+use crate::values::{RowValues, ValueTrack};
 use hdr::{HdrExport, write_heading};
 use ndjson::EventExport;
 pub use rows::{CSV_COLUMNS, RowColumns, RowFormat, RowWriter};
 pub(crate) use text::{csv_text, raw_csv_text};
+use z6_metrics::RequestRow;
 
 /// Bytes gathered before they are written.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -51,14 +52,31 @@ pub fn export_requests<W: Write>(
     format: RowFormat,
     out: W,
 ) -> Result<Exported, AnalyzeError> {
-    let loops = source.loops();
-    let columns = RowColumns { values: true, shard: loops.shards_of_run() > 1 };
+    let columns = RowColumns { values: true, shard: source.loops().shards_of_run() > 1 };
     let out = BufWriter::with_capacity(BUFFER_BYTES, out);
+    let mut rows = RowWriter::new(scenario, format, columns, out)?;
+    let exported =
+        each_request(source, scenario, selection, |row, values| rows.write(row, values))?;
+    rows.into_inner().flush()?;
+    Ok(exported)
+}
+
+/// Gives the selected requests of a log, or of the logs of a run, one by one to `write`, each when it ended.
+///
+/// # Errors
+/// The log cannot be read, the filter does not fit the scenario, or what `write` returns.
+pub fn each_request(
+    source: &mut impl EventSource,
+    scenario: &Scenario,
+    selection: &Selection,
+    write: impl FnMut(&RequestRow, RowValues<'_>) -> io::Result<()>,
+) -> Result<Exported, AnalyzeError> {
+    let loops = source.loops();
     let mut export = RequestExport {
         join: RequestJoin::of_loops(scenario, loops)
             .with_values(ValueTrack::new(scenario, source.header().seed)),
         selection: selection.bind(scenario)?,
-        rows: RowWriter::new(scenario, format, columns, out)?,
+        write,
         written: 0,
     };
     let endings = source.walk_all(&mut export)?;
@@ -66,33 +84,31 @@ pub fn export_requests<W: Write>(
     if loss.is_some() {
         export.open()?;
     }
-    let digests = export.join.digests();
-    export.rows.into_inner().flush()?;
-    Ok(Exported { written: export.written, loss, digests })
+    Ok(Exported { written: export.written, loss, digests: export.join.digests() })
 }
 
-struct RequestExport<W: Write> {
+struct RequestExport<F> {
     join: RequestJoin,
     selection: BoundSelection,
-    rows: RowWriter<W>,
+    write: F,
     written: u64,
 }
 
-impl<W: Write> RequestExport<W> {
+impl<F: FnMut(&RequestRow, RowValues<'_>) -> io::Result<()>> RequestExport<F> {
     /// The requests that are open at the end of a truncated log.
     fn open(&mut self) -> io::Result<()> {
         for row in self.join.open() {
             let values = self.join.values(&row);
             if self.selection.matches(&row, values) {
                 self.written += 1;
-                self.rows.write(&row, values)?;
+                (self.write)(&row, values)?;
             }
         }
         Ok(())
     }
 }
 
-impl<W: Write> Visitor for RequestExport<W> {
+impl<F: FnMut(&RequestRow, RowValues<'_>) -> io::Result<()>> Visitor for RequestExport<F> {
     type Error = AnalyzeError;
 
     fn event(
@@ -108,7 +124,7 @@ impl<W: Write> Visitor for RequestExport<W> {
             if self.selection.matches(&row, values) {
                 self.written += 1;
                 if row.outcome.error().is_none() || !is_planted("export") {
-                    self.rows.write(&row, values)?;
+                    (self.write)(&row, values)?;
                 }
             }
         }

@@ -244,7 +244,8 @@ pub(crate) enum DiffFormat {
 pub(crate) struct ExportArgs {
     #[command(flatten)]
     pub(crate) logs: LogsArgs,
-    /// Requests (csv), events (ndjson), an HdrHistogram interval log (hdr), or the figures over time (openmetrics).
+    /// Requests (csv), events (ndjson), an HdrHistogram interval log (hdr), the figures over time (openmetrics), or
+    /// requests for programs (parquet).
     #[arg(long, value_enum, default_value_t = ExportFormat::Csv)]
     pub(crate) format: ExportFormat,
     #[command(flatten)]
@@ -290,6 +291,7 @@ pub(crate) enum ExportFormat {
     Hdr,
     #[value(name = "openmetrics")]
     OpenMetrics,
+    Parquet,
 }
 
 fn percentiles(text: &str) -> Result<PercentileList, String> {

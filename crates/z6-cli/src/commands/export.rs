@@ -1,6 +1,8 @@
 //! `z6 export`: streams an event log to standard output in a format that other tools read.
 
-use std::io::Write as _;
+#[cfg(feature = "parquet")]
+use std::io::BufWriter;
+use std::io::{IsTerminal as _, Write as _};
 
 use z6_analysis::export::{export_events, export_hdr, export_requests};
 use z6_metrics::report::openmetrics::openmetrics_backfill;
@@ -10,10 +12,16 @@ use crate::console;
 use crate::exit::{Exit, UsageError};
 use crate::log_args;
 
+/// Bytes of a Parquet file that are gathered before they are written.
+#[cfg(feature = "parquet")]
+const PARQUET_BUFFER_BYTES: usize = 64 * 1024;
+
 pub(super) fn export(args: &ExportArgs) -> anyhow::Result<Exit> {
     let selection = log_args::selection(&args.selection)?;
-    if args.format != ExportFormat::Csv && !selection.is_all() {
-        let text = "`--filter`, `--from` and `--to` select requests and need `--format csv`";
+    let has_requests = matches!(args.format, ExportFormat::Csv | ExportFormat::Parquet);
+    if !has_requests && !selection.is_all() {
+        let text =
+            "`--filter`, `--from` and `--to` select requests and need `--format csv` or `parquet`";
         return Err(UsageError(text.to_owned()).into());
     }
     if args.format != ExportFormat::OpenMetrics && args.edges.is_given() {
@@ -22,6 +30,9 @@ pub(super) fn export(args: &ExportArgs) -> anyhow::Result<Exit> {
     }
     if args.format == ExportFormat::OpenMetrics {
         return openmetrics(args);
+    }
+    if args.format == ExportFormat::Parquet {
+        refuse_parquet()?;
     }
     let format = log_args::csv_format(&args.csv, args.format == ExportFormat::Csv)?;
     let run = log_args::open_run(&args.logs)?;
@@ -32,12 +43,32 @@ pub(super) fn export(args: &ExportArgs) -> anyhow::Result<Exit> {
         ExportFormat::Ndjson => export_events(&mut reader, scenario, out),
         ExportFormat::Hdr => export_hdr(&mut reader, scenario, out),
         ExportFormat::OpenMetrics => return openmetrics(args),
+        #[cfg(feature = "parquet")]
+        ExportFormat::Parquet => {
+            // Its writer goes from thread to thread, which a lock does not.
+            let out = BufWriter::with_capacity(PARQUET_BUFFER_BYTES, console::unlocked_stdout());
+            z6_parquet::export_parquet(&mut reader, scenario, &selection, out)
+        }
+        #[cfg(not(feature = "parquet"))]
+        ExportFormat::Parquet => return refuse_parquet().map(|()| Exit::Success),
     };
     let exported =
         exported.map_err(|error| log_args::failure((&run, &reader), &selection, error))?;
     log_args::warn_of_loss(&run, &reader);
     log_args::warn_of_digests(&run, exported.digests);
     Ok(Exit::Success)
+}
+
+/// Parquet needs packages that are not in every build, and is nothing for a terminal.
+fn refuse_parquet() -> anyhow::Result<()> {
+    let text = if !cfg!(feature = "parquet") {
+        "this z6 was built without Parquet: build it with `--features parquet`, or use `--format csv --csv-raw`"
+    } else if std::io::stdout().is_terminal() {
+        "Parquet is binary and is not written to a terminal: write `> requests.parquet` behind the command"
+    } else {
+        return Ok(());
+    };
+    Err(UsageError(text.to_owned()).into())
 }
 
 /// The figures over time, for `promtool tsdb create-blocks-from openmetrics`.
