@@ -163,6 +163,12 @@ impl LiveFold {
         self.fold.goals.as_ref().and_then(|goals| goals.tripped())
     }
 
+    /// Takes what this shard has to report to the one that judges windows over all shards, in order, for
+    /// [`ShardJudge::take`](crate::ShardJudge::take). Nothing unless [`Fold::report_windows`] was called.
+    pub fn take_reports(&mut self) -> impl Iterator<Item = Vec<u8>> + '_ {
+        self.fold.goals.iter_mut().flat_map(|goals| goals.take_reports())
+    }
+
     /// Takes one event, unless one before it did not fit.
     #[inline]
     pub fn take(&mut self, worker: WorkerId, at: Tick, event: &Event) {
