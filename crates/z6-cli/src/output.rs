@@ -11,7 +11,8 @@ use anyhow::Context as _;
 use z6::{
     FailureKind, Finished, Overrides, ResultsDir, ResultsError, Run, RunFailure, Running, Scenario,
 };
-use z6_events::Driver;
+use z6_events::{Driver, printable};
+use z6_metrics::ShardJudge;
 use z6_metrics::report::units::{bytes, count};
 use z6_metrics::report::{metrics_json, summary_markdown, summary_text, timeseries_csv};
 use z6_scenario::LogEstimate;
@@ -159,11 +160,12 @@ impl ResultsLocation {
 }
 
 /// Starts `run` by `start`, waits for its end and prints everything that belongs to it; `then` is called at
-/// the end, while the event log is there. Returns the run's exit code.
+/// the end, while the event log is there. A shard may be judged together with the others while it runs. Returns
+/// the run's exit code.
 pub(crate) fn execute_then(
     output: &OutputOptions,
     run: Run,
-    shard: Option<Resolved>,
+    (shard, is_judged_together): (Option<Resolved>, bool),
     location: &ResultsLocation,
     interrupts: &Interrupts,
     start: impl FnOnce(Run) -> Result<Running, z6::Error>,
@@ -185,7 +187,7 @@ pub(crate) fn execute_then(
     interrupts.attach(running.handle());
     announce(output.verbosity, &scenario, &running);
     if let Some(shard) = shard.filter(|_| output.verbosity > Verbosity::Quiet) {
-        console::plain(&shard_words(shard, &scenario));
+        console::plain(&shard_words(shard, is_judged_together, &scenario));
     }
     let finished = wait(output, &scenario, running, interrupts, (&folder, web))?;
     let reported = report(output.report, &finished).and_then(|()| then(&finished));
@@ -194,6 +196,9 @@ pub(crate) fn execute_then(
         console::error(reason);
     }
     if output.verbosity > Verbosity::Quiet {
+        for lost in &finished.lost_shards {
+            console::warning(&lost_words(lost));
+        }
         for unmet in finished.simulation.iter().flat_map(|report| &report.unmet) {
             console::warning(&format!("no simulated response satisfied {unmet}"));
         }
@@ -286,11 +291,34 @@ fn announce(verbosity: Verbosity, scenario: &Scenario, running: &Running) {
 }
 
 /// `shard 2/4 (SLURM_ARRAY_TASK_ID)`, and that it judges nothing.
-fn shard_words(Resolved { shard, from }: Resolved, scenario: &Scenario) -> String {
+fn shard_words(
+    Resolved { shard, from }: Resolved,
+    is_judged_together: bool,
+    scenario: &Scenario,
+) -> String {
     let from = from.map_or_else(String::new, |variable| format!(" ({variable})"));
     let judges = scenario.assertions.len() + scenario.goals.len() > 0 && !shard.is_whole();
-    let not = "; assertions are about all shards together: this one judges none, and none stops it";
-    format!("shard {shard}{from}{}", if judges { not } else { "" })
+    let stops = ShardJudge::new(scenario, shard.of()).is_some();
+    let all = "; assertions are about all shards together: this one judges none, and ";
+    let not = match (judges, stops && is_judged_together) {
+        (false, _) => String::new(),
+        (true, false) => format!("{all}none stops it"),
+        (true, true) => format!("{all}those with `stop = true` stop all shards at once"),
+    };
+    format!("shard {shard}{from}{not}")
+}
+
+/// That a shard was no longer heard, and what that means.
+fn lost_words(z6::LostShard { shard, second, reason, .. }: &z6::LostShard) -> String {
+    let reason = printable(reason);
+    match shard {
+        0 => format!(
+            "from second {second} on no assertion could stop this shard: shard 0 was lost: {reason}"
+        ),
+        _ => format!(
+            "shard {shard} was lost at second {second}, and assertions were judged without it: {reason}"
+        ),
+    }
 }
 
 /// Starts to serve the page of a run.

@@ -445,7 +445,7 @@ fn a_shard_that_is_lost_is_not_waited_for() {
     let mut judge = ShardJudge::new(&scenario, 2).unwrap();
     reports[1].iter().for_each(|report| judge.take(1, report, END_S).unwrap());
     assert_eq!((judge.stop().heard, judge.stop().told), (2, None), "shard 0 is waited for");
-    judge.lost(0);
+    assert!(judge.lost(0) && !judge.lost(0));
     // Alone it failed half of its requests in [1, 3).
     assert_eq!((judge.stop().heard, judge.stop().told), (1, Some((0, 4))));
 }

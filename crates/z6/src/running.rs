@@ -17,7 +17,7 @@ use z6_metrics::LiveSnapshot;
 use z6_scenario::Scenario;
 use z6_vu::log_file::LogError;
 #[cfg(feature = "run")]
-use z6_vu::reactor::{AttemptFailure, RunReport, RunSpec};
+use z6_vu::reactor::{AttemptFailure, LostShard, RunReport, RunSpec};
 
 #[cfg(feature = "builtin")]
 use crate::builtin::Builtin;
@@ -160,6 +160,10 @@ pub(crate) struct Report {
     pub(crate) no_target: Option<AttemptFailure>,
     pub(crate) log_error: Option<LogError>,
     pub(crate) panic: Option<String>,
+    /// What all shards were told of an assertion that stops the run.
+    pub(crate) shard_stop: Option<z6_events::ShardStop>,
+    #[cfg(feature = "run")]
+    pub(crate) lost_shards: Vec<LostShard>,
     /// The time limit that stopped it, if it was that.
     pub(crate) time_limit: Option<Duration>,
     #[cfg(feature = "simulate")]
@@ -178,6 +182,8 @@ impl From<RunReport<Watcher>> for Report {
             no_target: report.no_target,
             log_error: report.log_error,
             panic: report.panic,
+            shard_stop: report.shard_stop,
+            lost_shards: report.lost_shards,
             time_limit: None,
             #[cfg(feature = "simulate")]
             simulation: None,

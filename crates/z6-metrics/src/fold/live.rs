@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 
 use z6_events::{BlockEnd, ErrorKind, Event, Phase, TargetAddresses, Tick, Visitor, WorkerId};
+use z6_scenario::Scenario;
 
 use super::{EndFacts, Fold};
 use crate::error::FoldError;
@@ -161,6 +162,11 @@ impl LiveFold {
     #[must_use]
     pub fn tripped(&self) -> Option<&Tripped> {
         self.fold.goals.as_ref().and_then(|goals| goals.tripped())
+    }
+
+    /// Has the fold gather what a shard reports: [`Fold::report_windows`].
+    pub fn report_windows(&mut self, scenario: &Scenario) {
+        self.fold.report_windows(scenario);
     }
 
     /// Takes what this shard has to report to the one that judges windows over all shards, in order, for

@@ -114,15 +114,18 @@ impl ShardJudge {
         Ok(())
     }
 
-    /// Nothing more comes from a shard. What it has reported counts, and windows no longer wait for it.
-    pub fn lost(&mut self, shard: u16) {
-        let Some(reporter) = self.shards.get_mut(usize::from(shard)) else { return };
-        if !reporter.is_finished {
-            reporter.is_lost = true;
-            reporter.is_finished = true;
-            reporter.passed = u64::MAX;
-            self.reach();
-        }
+    /// Nothing more comes from a shard. What it has reported counts, and windows no longer wait for it. Returns
+    /// whether more was to come.
+    pub fn lost(&mut self, shard: u16) -> bool {
+        let reporter = self.shards.get_mut(usize::from(shard));
+        let Some(reporter) = reporter.filter(|reporter| !reporter.is_finished) else {
+            return false;
+        };
+        reporter.is_lost = true;
+        reporter.is_finished = true;
+        reporter.passed = u64::MAX;
+        self.reach();
+        true
     }
 
     /// Judges what all shards have passed.

@@ -46,6 +46,14 @@ pub struct Tripped {
     pub second: u64,
 }
 
+impl Tripped {
+    /// Of the assertion with this name, at this second of the run.
+    #[must_use]
+    pub fn new(assertion: String, second: u64) -> Tripped {
+        Tripped { assertion, second }
+    }
+}
+
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {

@@ -7,10 +7,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use z6_events::{LogDigest, LogHeader, Phase, StopReason, StoppedBy, Tick};
+use z6_events::{LogDigest, LogHeader, Phase, ShardStop, StopReason, StoppedBy, Tick};
+use z6_scenario::NS_PER_SECOND;
 
 use super::clock::{self, Clock};
 use super::crew::{Crew, Crews};
+use super::meeting::{LostShard, StopNews};
 use super::shared::{AttemptFailure, Notice};
 use super::start::HEAD_START_NS;
 use super::sys;
@@ -30,6 +32,8 @@ pub(super) struct Parts<O> {
     pub(super) clock: Clock,
     pub(super) broken: Arc<AtomicBool>,
     pub(super) targets: TargetWatch,
+    /// Of a shard that is judged together with the others.
+    pub(super) news: Option<Arc<StopNews>>,
 }
 
 /// Stops a run from another thread.
@@ -71,6 +75,10 @@ pub struct RunReport<O> {
     pub log_error: Option<LogError>,
     /// The panic message of a worker or of the writer: a bug in Z6.
     pub panic: Option<String>,
+    /// What all shards were told of an assertion that stops the run.
+    pub shard_stop: Option<ShardStop>,
+    /// Shards that were not heard to the end, though they were to be judged together.
+    pub lost_shards: Vec<LostShard>,
 }
 
 /// A run in progress.
@@ -85,6 +93,7 @@ pub struct RunHandle<O> {
     broken: Arc<AtomicBool>,
     /// Nothing is known of the targets yet.
     targets: TargetWatch,
+    news: Option<Arc<StopNews>>,
 }
 
 impl<O> std::fmt::Debug for WriterEnd<O> {
@@ -145,8 +154,8 @@ fn keep_first(first: &mut Option<AttemptFailure>, other: AttemptFailure) {
 
 impl<O: Observer> RunHandle<O> {
     pub(super) fn new(parts: Parts<O>) -> RunHandle<O> {
-        let Parts { header, crews, writer, notices, clock, broken, targets } = parts;
-        RunHandle { header, crews, writer, notices, clock, broken, targets }
+        let Parts { header, crews, writer, notices, clock, broken, targets, news } = parts;
+        RunHandle { header, crews, writer, notices, clock, broken, targets, news }
     }
 
     /// A handle that stops the run from elsewhere.
@@ -337,6 +346,7 @@ impl<O: Observer> RunHandle<O> {
                 watch.log_error.get_or_insert(error);
             }
         }
+        let seconds = self.clock.now().0 / NS_PER_SECOND;
         let (first, first_failed) = watch.attempts;
         let no_target = first_failed.or(first).filter(|_| !watch.targets.has_connected());
         let stopped_by = match (&panic, &watch.log_error) {
@@ -353,6 +363,8 @@ impl<O: Observer> RunHandle<O> {
             no_target,
             log_error: watch.log_error,
             panic,
+            shard_stop: self.news.as_ref().and_then(|news| news.told()),
+            lost_shards: self.news.as_ref().map_or_else(Vec::new, |news| news.lost(seconds)),
         }
     }
 }

@@ -20,7 +20,7 @@ use super::clock::Clock;
 use super::coordinator::RunHandle;
 use super::crew::{Crew, Crews};
 use super::error::StartError;
-use super::meeting::Meeting;
+use super::meeting::{Meeting, Stops};
 use super::resolve::resolve;
 use super::shared::{Notice, WorkerState};
 use super::sink::ChannelSink;
@@ -410,6 +410,14 @@ impl Threads {
         header.monotonic_epoch_ns = start.start_ns();
         header.wall_epoch_ns = opening.wall_epoch_ns;
         header.clock = std::mem::take(&mut opening.facts);
+        let link = opening.stop.take();
+        let judge = |shards| observer.judge(shards);
+        let stops = link.map(|link| link.begin(self.notices.0.clone(), start, judge));
+        let stops = stops.transpose().map_err(StartError::System)?.flatten();
+        let (outbox, end, news) = match stops {
+            Some(Stops { outbox, end, news }) => (Some(outbox), Some(end), Some(news)),
+            None => (None, None, None),
+        };
         let limits = &spec.scenario.limits;
         let parts = WriterParts {
             observer,
@@ -418,7 +426,8 @@ impl Threads {
             notices: self.notices.0.clone(),
             limit_bytes: limits.max_event_log_bytes,
             has_teardown: crews.teardown.is_some(),
-            totals: opening.at_end(),
+            outbox,
+            totals: opening.at_end(end),
         };
         let attachments_max = limits.max_attachment_bytes;
         let writer = LogWriter::begin(&spec.log, &header, &spec.attached, attachments_max, parts)?;
@@ -436,6 +445,7 @@ impl Threads {
             clock: start,
             broken: self.broken,
             targets,
+            news,
         }))
     }
 }
