@@ -479,16 +479,29 @@ fn reports_that_do_not_follow_those_before_them_are_refused() {
 }
 
 proptest! {
-    /// Whatever comes over the network: an error or a report, and never more than it may take.
+    /// Whatever comes over the network, random or a report with some bytes changed, is taken or refused, and what
+    /// was taken can be judged.
     #[test]
     fn any_bytes_are_a_report_or_an_error(
-        reports in proptest::collection::vec(
+        random in proptest::collection::vec(
             (1..6_u8, proptest::collection::vec(any::<u8>(), 0..80)), 0..20),
+        changes in proptest::collection::vec((0..200_usize, 0..40_usize, any::<u8>()), 0..20),
     ) {
-        let scenario = stopping(2, 1, 0, 5);
-        let mut judge = ShardJudge::new(&scenario, 1).unwrap();
-        for (kind, rest) in reports {
-            let _ = judge.take(0, &[&[kind], &rest[..]].concat(), 5);
+        let (scenario, reports) = two_shards(6);
+        let [mut own, mut others] = <[Vec<Vec<u8>>; 2]>::try_from(reports).unwrap();
+        for (report, place, byte) in changes {
+            let index = report % others.len();
+            let report = &mut others[index];
+            let place = place % report.len();
+            report[place] = byte;
         }
+        others.extend(random.into_iter().map(|(kind, rest)| [&[kind], &rest[..]].concat()));
+        let mut judge = ShardJudge::new(&scenario, 2).unwrap();
+        for report in others {
+            let _ = judge.take(1, &report, END_S);
+        }
+        judge.lost(1);
+        own.drain(..).for_each(|report| judge.take(0, &report, END_S).unwrap());
+        prop_assert!(judge.stop().told.is_none_or(|(_, second)| second <= END_S));
     }
 }

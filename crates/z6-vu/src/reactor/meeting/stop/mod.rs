@@ -452,3 +452,6 @@ impl Bench {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
