@@ -32,7 +32,7 @@ pub struct ShardJudge {
     /// The number of each goal in the scenario, rising.
     goals: Vec<(u16, Windows)>,
     shards: Vec<Reporter>,
-    /// The latest second that a shard has reached.
+    /// The latest second that a shard has reached, and in which one came: no shard makes others late by what it says.
     newest: u64,
     told: Option<(u16, u64)>,
 }
@@ -80,14 +80,14 @@ impl ShardJudge {
                     return Err(ReportError::Order { second, last: reporter.passed });
                 }
                 reporter.passed = second;
-                self.newest = self.newest.max(second);
+                self.newest = self.newest.max(second.min(now));
                 self.reach();
             }
             Report::End { .. } => reporter.end = Some(second),
             Report::Finished { .. } => {
                 reporter.is_finished = true;
                 reporter.passed = u64::MAX;
-                self.newest = self.newest.max(second);
+                self.newest = self.newest.max(second.min(now));
                 self.reach();
             }
         }

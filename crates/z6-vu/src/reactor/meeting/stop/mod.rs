@@ -192,7 +192,7 @@ impl StopLink {
                 let (of_reports, of_stops) = (common.clone(), common.clone());
                 spawn("z6-stop", move || attend(for_stops, &of_stops))?;
                 let sender = spawn("z6-reports", move || {
-                    send_all(for_reports, &reports, &of_reports);
+                    send_all(&for_reports, &reports, &of_reports);
                     None
                 })?;
                 (outbox, sender, vec![stream])
@@ -280,15 +280,15 @@ impl Frames {
 }
 
 /// Sends the reports of a shard to shard 0.
-fn send_all(stream: TcpStream, reports: &Receiver<Vec<u8>>, common: &Common) {
+fn send_all(stream: &TcpStream, reports: &Receiver<Vec<u8>>, common: &Common) {
     for report in reports {
-        if let Err(error) = send(&stream, &report) {
+        if let Err(error) = send(stream, &report) {
             common.news.lose(0, common.clock, error.to_string());
             break;
         }
     }
     // What shard 0 says is still heard.
-    close(&stream, Shutdown::Write);
+    close(stream, Shutdown::Write);
 }
 
 /// Waits for a stop by shard 0.
