@@ -246,6 +246,14 @@ impl Meeting {
         self.start_at_ns.is_some() || self.barrier.is_some()
     }
 
+    /// Descriptors that the connections of shard 0 to the others take: two of each for its barrier, and three more
+    /// where something is judged over all shards. Those of the others are few.
+    pub(super) fn descriptors(&self, shard: Shard) -> u64 {
+        let is_served = matches!(self.barrier, Some(Barrier::Tcp(_))) && shard.index() == 0;
+        let each = if self.judges { 5 } else { 2 };
+        if is_served { (u64::from(shard.of()) - 1) * each } else { 0 }
+    }
+
     /// Meets the other shards and settles tick 0, which is at least `head_start_ns` ahead.
     pub(super) fn open(
         &self,
@@ -404,6 +412,15 @@ mod tests {
         let shifted = opening(50_000_000_000);
         assert_eq!(shifted.wall_epoch_ns, at_ns);
         assert!(near(&shifted, 50_000_000_000), "a clock that is ahead starts early");
+    }
+
+    #[test]
+    fn shard_0_needs_descriptors_for_the_others() {
+        let needed = |meeting: &Meeting, index| meeting.descriptors(Shard::new(index, 4).unwrap());
+        let tcp = at(&Barrier::Tcp("a:1".to_owned()));
+        assert_eq!((needed(&tcp, 0), needed(&tcp, 1)), (6, 0));
+        assert_eq!(needed(&Meeting { judges: true, ..tcp }, 0), 15);
+        assert_eq!(needed(&Meeting::default(), 0), 0);
     }
 
     #[test]
