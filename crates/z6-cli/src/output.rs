@@ -196,9 +196,6 @@ pub(crate) fn execute_then(
         console::error(reason);
     }
     if output.verbosity > Verbosity::Quiet {
-        for lost in &finished.lost_shards {
-            console::warning(&lost_words(lost));
-        }
         for unmet in finished.simulation.iter().flat_map(|report| &report.unmet) {
             console::warning(&format!("no simulated response satisfied {unmet}"));
         }
@@ -338,7 +335,9 @@ fn wait(
 ) -> Result<Finished, z6::Error> {
     let mut progress = Progress::new(output.progress, scenario, folder, web);
     let grace_seconds = scenario.runtime.graceful_stop_ns as f64 / 1e9;
-    let mut is_announced = output.verbosity == Verbosity::Quiet;
+    let is_quiet = output.verbosity == Verbosity::Quiet;
+    let (handle, mut lost) = (running.handle(), Vec::new());
+    let mut is_announced = is_quiet;
     let finished = running.wait_with(POLL_INTERVAL, |live| {
         if !is_announced && interrupts.first().is_some() {
             is_announced = true;
@@ -346,6 +345,13 @@ fn wait(
                 "stopping: waiting up to {grace_seconds} s for responses; interrupt again to \
                  exit at once, without reports"
             ));
+        }
+        // At the end they are those of the result.
+        for one in handle.lost_shards() {
+            if !is_quiet && !lost.contains(&one) {
+                progress.message(&format!("warning: {}", lost_words(&one)));
+                lost.push(one);
+            }
         }
         progress.show(live);
     });

@@ -239,6 +239,15 @@ impl Stops {
         }
     }
 
+    #[cfg(feature = "run")]
+    fn lost_shards(&self) -> Vec<LostShard> {
+        match self {
+            Stops::Real(stopper) => stopper.lost_shards(),
+            #[cfg(feature = "simulate")]
+            Stops::Simulated(_) => Vec::new(),
+        }
+    }
+
     pub(crate) fn stop_now(&self, reason: StopReason) {
         match self {
             #[cfg(feature = "run")]
@@ -273,6 +282,14 @@ impl RunHandle {
     #[must_use]
     pub fn live(&self) -> LiveSnapshot {
         self.live.read()
+    }
+
+    /// Shards that this one no longer hears, where all are judged together: see
+    /// [`Finished::lost_shards`](crate::Finished::lost_shards).
+    #[cfg(feature = "run")]
+    #[must_use]
+    pub fn lost_shards(&self) -> Vec<LostShard> {
+        self.stops.lost_shards()
     }
 
     /// Asks the run to stop: nothing new is planned, and requests in flight may still be answered for the

@@ -40,6 +40,8 @@ pub(super) struct Parts<O> {
 #[derive(Debug, Clone)]
 pub struct Stopper {
     notices: Sender<Notice>,
+    news: Option<Arc<StopNews>>,
+    clock: Clock,
 }
 
 impl Stopper {
@@ -52,6 +54,13 @@ impl Stopper {
     /// Asks the run to stop without a grace period.
     pub fn stop_now(&self, reason: StopReason) {
         let _ = self.notices.send(Notice::StopNow(reason));
+    }
+
+    /// Shards that are no longer heard, of a run whose shards are judged together.
+    #[must_use]
+    pub fn lost_shards(&self) -> Vec<LostShard> {
+        let seconds = self.clock.now().0 / NS_PER_SECOND;
+        self.news.as_ref().map_or_else(Vec::new, |news| news.lost(seconds))
     }
 }
 
@@ -161,7 +170,8 @@ impl<O: Observer> RunHandle<O> {
     /// A handle that stops the run from elsewhere.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
-        Stopper { notices: self.notices.0.clone() }
+        let news = self.news.clone();
+        Stopper { notices: self.notices.0.clone(), news, clock: self.clock }
     }
 
     /// The log's header: seed, plan digest, addresses, epoch.
@@ -336,6 +346,7 @@ impl<O: Observer> RunHandle<O> {
 
     fn report(self, mut watch: Watch) -> RunReport<O> {
         let panic = watch.panic.take();
+        let stopper = self.stopper();
         let end = match self.writer.join() {
             Ok(end) => end,
             // The observer went down with the writer: there is nothing to report from.
@@ -346,7 +357,6 @@ impl<O: Observer> RunHandle<O> {
                 watch.log_error.get_or_insert(error);
             }
         }
-        let seconds = self.clock.now().0 / NS_PER_SECOND;
         let (first, first_failed) = watch.attempts;
         let no_target = first_failed.or(first).filter(|_| !watch.targets.has_connected());
         let stopped_by = match (&panic, &watch.log_error) {
@@ -364,7 +374,7 @@ impl<O: Observer> RunHandle<O> {
             log_error: watch.log_error,
             panic,
             shard_stop: self.news.as_ref().and_then(|news| news.told()),
-            lost_shards: self.news.as_ref().map_or_else(Vec::new, |news| news.lost(seconds)),
+            lost_shards: stopper.lost_shards(),
         }
     }
 }

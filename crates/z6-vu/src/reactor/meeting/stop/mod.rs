@@ -12,7 +12,6 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -69,8 +68,8 @@ pub(in crate::reactor) struct StopNews {
     lost: Mutex<Vec<LostShard>>,
     /// The second at which shard 0 had ended.
     over: OnceLock<u64>,
-    /// This shard has ended.
-    is_closing: AtomicBool,
+    /// The second at which this shard had ended.
+    closed: OnceLock<u64>,
 }
 
 impl StopNews {
@@ -79,8 +78,9 @@ impl StopNews {
         self.told.get().copied()
     }
 
-    /// Which shards were no longer heard, at the end of a run of so many seconds.
+    /// Which shards are no longer heard, in this second of the run or at its end before.
     pub(in crate::reactor) fn lost(&self, seconds: u64) -> Vec<LostShard> {
+        let seconds = self.closed.get().map_or(seconds, |closed| seconds.min(*closed));
         // Shard 0 closes what is open when it ends, about when the others do.
         let is_early = |second: u64| second + ALONE_SECONDS_MIN <= seconds;
         let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -93,7 +93,7 @@ impl StopNews {
     }
 
     fn lose(&self, shard: u16, clock: Clock, reason: String) {
-        if self.is_closing.load(Ordering::Acquire) {
+        if self.closed.get().is_some() {
             return;
         }
         let second = clock.now().0 / NS_PER_SECOND;
@@ -147,6 +147,7 @@ impl Outbox {
 /// The end of the connections. To be ended once the outbox is dropped.
 pub(in crate::reactor) struct StopEnd {
     news: Arc<StopNews>,
+    clock: Clock,
     streams: Vec<TcpStream>,
     /// Ends once the outbox is dropped and empty.
     sender: Option<JoinHandle<Option<ShardStop>>>,
@@ -162,7 +163,7 @@ impl StopEnd {
 
 impl Drop for StopEnd {
     fn drop(&mut self) {
-        self.news.is_closing.store(true, Ordering::Release);
+        let _ = self.news.closed.set(self.clock.now().0 / NS_PER_SECOND);
         self.streams.iter().for_each(|stream| close(stream, Shutdown::Both));
     }
 }
@@ -216,7 +217,7 @@ impl StopLink {
             }
         };
         let outbox = Outbox { to: Some(outbox), common };
-        let end = StopEnd { news: Arc::clone(&news), streams, sender: Some(sender) };
+        let end = StopEnd { news: Arc::clone(&news), clock, streams, sender: Some(sender) };
         Ok(Some(Stops { outbox, end, news }))
     }
 }

@@ -1,6 +1,7 @@
 //! Shards on threads of one process, whose judge counts bytes.
 
 use std::net::TcpListener;
+use std::sync::atomic::Ordering;
 
 use z6_events::{LogHeader, Shard};
 
@@ -224,4 +225,19 @@ fn orders_are_read_as_they_were_written_and_in_no_other_length() {
     assert_eq!(order(&[OVER, 0]), None);
     assert_eq!(order(&[3]), None);
     assert_eq!(stop_frame(&ShardStop { heard: 3, told: None }), None);
+}
+
+#[test]
+fn a_shard_that_goes_on_alone_says_so_and_one_that_ends_with_shard_0_does_not() {
+    let lost = |over, closed, now| {
+        let news = StopNews::default();
+        news.over.set(over).unwrap();
+        if let Some(closed) = closed {
+            news.closed.set(closed).unwrap();
+        }
+        news.lost(now).len()
+    };
+    assert_eq!(lost(10, None, 14), 0);
+    assert_eq!(lost(10, None, 15), 1);
+    assert_eq!(lost(10, Some(10), 60), 0, "what came after its end took long");
 }
