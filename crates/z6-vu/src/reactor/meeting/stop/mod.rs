@@ -66,8 +66,6 @@ pub struct LostShard {
 pub(in crate::reactor) struct StopNews {
     told: OnceLock<ShardStop>,
     lost: Mutex<Vec<LostShard>>,
-    /// The second at which shard 0 had ended.
-    over: OnceLock<u64>,
     /// The second at which this shard had ended.
     closed: OnceLock<u64>,
 }
@@ -81,14 +79,9 @@ impl StopNews {
     /// Which shards are no longer heard, in this second of the run or at its end before.
     pub(in crate::reactor) fn lost(&self, seconds: u64) -> Vec<LostShard> {
         let seconds = self.closed.get().map_or(seconds, |closed| seconds.min(*closed));
-        // Shard 0 closes what is open when it ends, about when the others do.
-        let is_early = |second: u64| second + ALONE_SECONDS_MIN <= seconds;
         let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        lost.retain(|lost| lost.shard > 0 || is_early(lost.second));
-        if let Some(second) = self.over.get().filter(|over| is_early(**over)) {
-            let reason = "it has ended".to_owned();
-            lost.push(LostShard { shard: 0, second: *second, reason });
-        }
+        // Shard 0 closes what is open when it ends, about when the others do.
+        lost.retain(|lost| lost.shard > 0 || lost.second + ALONE_SECONDS_MIN <= seconds);
         lost
     }
 
@@ -302,10 +295,7 @@ fn attend(stream: TcpStream, common: &Common) {
                 Some(Order::Stop(stop)) => {
                     common.news.stop(stop, &common.notices);
                 }
-                Some(Order::Over) => {
-                    let _ = common.news.over.set(common.clock.now().0 / NS_PER_SECOND);
-                    return;
-                }
+                Some(Order::Over) => break "it has ended".to_owned(),
                 None => break "it speaks another protocol".to_owned(),
             },
             Err(error) => break error.to_string(),

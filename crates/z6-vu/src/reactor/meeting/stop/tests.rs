@@ -231,7 +231,8 @@ fn orders_are_read_as_they_were_written_and_in_no_other_length() {
 fn a_shard_that_goes_on_alone_says_so_and_one_that_ends_with_shard_0_does_not() {
     let lost = |over, closed, now| {
         let news = StopNews::default();
-        news.over.set(over).unwrap();
+        let one = LostShard { shard: 0, second: over, reason: "it has ended".to_owned() };
+        news.lost.lock().unwrap().push(one);
         if let Some(closed) = closed {
             news.closed.set(closed).unwrap();
         }
