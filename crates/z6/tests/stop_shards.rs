@@ -74,7 +74,7 @@ fn a_merge_names_a_stop_that_the_logs_do_not_bear_out() {
     let found = found.metrics.run.tripped.unwrap();
     let said = |heard, told| Some(ShardStop { heard, told });
     let missing = merged([said(3, None), None, None]);
-    assert_eq!(missing.stop_faults, [ShardStopFault::Missing { found: found.clone() }]);
+    assert_eq!(missing.stop_faults, [ShardStopFault::Missing { found }]);
     let failure = missing.ok().err().unwrap();
     assert_eq!(failure.kind(), FailureKind::Bug);
     let words = "the assertion errors failed at second 3, and the shards were not stopped by it";
