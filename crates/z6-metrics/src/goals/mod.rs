@@ -302,20 +302,26 @@ impl Goals {
 
     /// Reports what has happened up to this second.
     fn report(&mut self, second: u64) {
-        let passed = self.reports.as_ref().map_or(0, |reports| reports.passed);
-        if second <= passed {
+        if self.reports.as_ref().is_none_or(|reports| second <= reports.passed) {
             return;
         }
         self.report_deltas(second);
+        self.report_end();
+        if let Some(reports) = &mut self.reports {
+            reports.out.push(Report::Passed { second });
+            reports.passed = second;
+        }
+    }
+
+    /// Reports once when the last worker ended.
+    fn report_end(&mut self) {
         let end = self.last_end();
-        let Some(reports) = &mut self.reports else { return };
-        if let Some(second) =
-            end.filter(|_| !std::mem::replace(&mut reports.end_told, end.is_some()))
+        if let (Some(reports), Some(second)) = (&mut self.reports, end)
+            && !reports.end_told
         {
+            reports.end_told = true;
             reports.out.push(Report::End { second });
         }
-        reports.out.push(Report::Passed { second });
-        reports.passed = second;
     }
 
     /// Reports the deltas of all seconds up to this one.
@@ -343,13 +349,11 @@ impl Goals {
             return;
         }
         self.report_deltas(u64::MAX);
-        let end = self.last_end();
-        let Some(reports) = &mut self.reports else { return };
-        if let Some(second) = end.filter(|_| !reports.end_told) {
-            reports.out.push(Report::End { second });
+        self.report_end();
+        if let Some(reports) = &mut self.reports {
+            reports.out.push(Report::Finished { second: newest });
+            reports.passed = u64::MAX;
         }
-        reports.out.push(Report::Finished { second: newest });
-        reports.passed = u64::MAX;
     }
 
     /// Takes what is to be reported: [`ShardJudge::take`].

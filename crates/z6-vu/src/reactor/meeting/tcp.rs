@@ -110,8 +110,10 @@ impl Lines {
 
     /// Says that the other side is one of the run. Another handle on the connection.
     fn welcome(&self) -> io::Result<TcpStream> {
+        // What is told to be welcome stays so.
+        let again = self.stream.try_clone()?;
         (&self.stream).write_all(b"ok\n")?;
-        self.stream.try_clone()
+        Ok(again)
     }
 
     fn close(&self) {

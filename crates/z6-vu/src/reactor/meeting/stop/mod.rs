@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -64,9 +64,10 @@ pub struct LostShard {
 /// What the connections came to.
 #[derive(Debug, Default)]
 pub(in crate::reactor) struct StopNews {
-    told: OnceLock<ShardStop>,
+    /// Held where one of the others changes.
     lost: Mutex<Vec<LostShard>>,
-    /// The second at which this shard had ended.
+    told: OnceLock<ShardStop>,
+    /// The second at which this shard had ended. From then on nothing changes: the log says what was told.
     closed: OnceLock<u64>,
 }
 
@@ -79,26 +80,35 @@ impl StopNews {
     /// Which shards are no longer heard, in this second of the run or at its end before.
     pub(in crate::reactor) fn lost(&self, seconds: u64) -> Vec<LostShard> {
         let seconds = self.closed.get().map_or(seconds, |closed| seconds.min(*closed));
-        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut lost = self.lock().clone();
         // Shard 0 closes what is open when it ends, about when the others do.
         lost.retain(|lost| lost.shard > 0 || lost.second + ALONE_SECONDS_MIN <= seconds);
         lost
     }
 
+    fn lock(&self) -> MutexGuard<'_, Vec<LostShard>> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self, clock: Clock) {
+        let _lost = self.lock();
+        // It may be closed already.
+        let _ = self.closed.set(clock.now().0 / NS_PER_SECOND);
+    }
+
     fn lose(&self, shard: u16, clock: Clock, reason: String) {
-        if self.closed.get().is_some() {
-            return;
-        }
         let second = clock.now().0 / NS_PER_SECOND;
-        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        if lost.iter().all(|known| known.shard != shard) {
+        let mut lost = self.lock();
+        if self.closed.get().is_none() && lost.iter().all(|known| known.shard != shard) {
             lost.push(LostShard { shard, second, reason });
         }
     }
 
     /// The run is to stop: what was told first counts.
     fn stop(&self, stop: ShardStop, notices: &Sender<Notice>) -> bool {
-        let is_new = self.told.set(stop).is_ok();
+        let lost = self.lock();
+        let is_new = self.closed.get().is_none() && self.told.set(stop).is_ok();
+        drop(lost);
         if is_new {
             // A coordinator that is gone has no use for it.
             let _ = notices.send(Notice::Stop(StopReason::Assertion));
@@ -150,13 +160,14 @@ impl StopEnd {
     /// Waits until the last report is sent or judged, and closes the connections. What the footer of the log says.
     pub(in crate::reactor) fn end(mut self) -> Option<ShardStop> {
         let judged = self.sender.take().and_then(|thread| thread.join().ok()).flatten();
+        self.news.close(self.clock);
         self.news.told().or(judged)
     }
 }
 
 impl Drop for StopEnd {
     fn drop(&mut self) {
-        let _ = self.news.closed.set(self.clock.now().0 / NS_PER_SECOND);
+        self.news.close(self.clock);
         self.streams.iter().for_each(|stream| close(stream, Shutdown::Both));
     }
 }
