@@ -148,7 +148,7 @@ pub(crate) fn warn_of_digests(run: &RunLog, digests: u64) {
     }
 }
 
-/// Checks each log of a run and prints the findings to standard error.
+/// Checks each log of a run, and of several whether an assertion stopped them rightly; prints the findings to standard error.
 pub(crate) fn verify_all(run: &RunLog) -> anyhow::Result<Exit> {
     let mut worst = Exit::Success;
     for path in run.paths() {
@@ -156,6 +156,13 @@ pub(crate) fn verify_all(run: &RunLog) -> anyhow::Result<Exit> {
             console::plain(&format!("{}:", printable(&path.display().to_string())));
         }
         worst = worst.most_severe(verify(&open(path)?)?);
+    }
+    if run.is_run_of_shards() {
+        let refolded = run.refold().map_err(z6::Error::from)?;
+        for fault in &refolded.stop_faults {
+            console::error(&fault.to_string());
+            worst = worst.most_severe(Exit::Violated);
+        }
     }
     Ok(worst)
 }

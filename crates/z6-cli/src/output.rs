@@ -11,7 +11,8 @@ use anyhow::Context as _;
 use z6::{
     FailureKind, Finished, Overrides, ResultsDir, ResultsError, Run, RunFailure, Running, Scenario,
 };
-use z6_events::Driver;
+use z6_events::{Driver, printable};
+use z6_metrics::ShardJudge;
 use z6_metrics::report::units::{bytes, count};
 use z6_metrics::report::{metrics_json, summary_markdown, summary_text, timeseries_csv};
 use z6_scenario::LogEstimate;
@@ -159,11 +160,12 @@ impl ResultsLocation {
 }
 
 /// Starts `run` by `start`, waits for its end and prints everything that belongs to it; `then` is called at
-/// the end, while the event log is there. Returns the run's exit code.
+/// the end, while the event log is there. A shard may be judged together with the others while it runs. Returns
+/// the run's exit code.
 pub(crate) fn execute_then(
     output: &OutputOptions,
     run: Run,
-    shard: Option<Resolved>,
+    (shard, is_judged_together): (Option<Resolved>, bool),
     location: &ResultsLocation,
     interrupts: &Interrupts,
     start: impl FnOnce(Run) -> Result<Running, z6::Error>,
@@ -185,7 +187,7 @@ pub(crate) fn execute_then(
     interrupts.attach(running.handle());
     announce(output.verbosity, &scenario, &running);
     if let Some(shard) = shard.filter(|_| output.verbosity > Verbosity::Quiet) {
-        console::plain(&shard_words(shard, &scenario));
+        console::plain(&shard_words(shard, is_judged_together, &scenario));
     }
     let finished = wait(output, &scenario, running, interrupts, (&folder, web))?;
     let reported = report(output.report, &finished).and_then(|()| then(&finished));
@@ -286,11 +288,34 @@ fn announce(verbosity: Verbosity, scenario: &Scenario, running: &Running) {
 }
 
 /// `shard 2/4 (SLURM_ARRAY_TASK_ID)`, and that it judges nothing.
-fn shard_words(Resolved { shard, from }: Resolved, scenario: &Scenario) -> String {
+fn shard_words(
+    Resolved { shard, from }: Resolved,
+    is_judged_together: bool,
+    scenario: &Scenario,
+) -> String {
     let from = from.map_or_else(String::new, |variable| format!(" ({variable})"));
     let judges = scenario.assertions.len() + scenario.goals.len() > 0 && !shard.is_whole();
-    let not = "; assertions are about all shards together: this one judges none, and none stops it";
-    format!("shard {shard}{from}{}", if judges { not } else { "" })
+    let stops = ShardJudge::new(scenario, shard.of()).is_some();
+    let all = "; assertions are about all shards together: this one judges none, and ";
+    let not = match (judges, stops && is_judged_together) {
+        (false, _) => String::new(),
+        (true, false) => format!("{all}none stops it"),
+        (true, true) => format!("{all}those with `stop = true` stop all shards at once"),
+    };
+    format!("shard {shard}{from}{not}")
+}
+
+/// That a shard was no longer heard, and what that means.
+fn lost_words(z6::LostShard { shard, second, reason, .. }: &z6::LostShard) -> String {
+    let reason = printable(reason);
+    match shard {
+        0 => format!(
+            "from second {second} on no assertion could stop this shard: shard 0 was lost: {reason}"
+        ),
+        _ => format!(
+            "shard {shard} was lost at second {second}, and assertions were judged without it: {reason}"
+        ),
+    }
 }
 
 /// Starts to serve the page of a run.
@@ -310,7 +335,9 @@ fn wait(
 ) -> Result<Finished, z6::Error> {
     let mut progress = Progress::new(output.progress, scenario, folder, web);
     let grace_seconds = scenario.runtime.graceful_stop_ns as f64 / 1e9;
-    let mut is_announced = output.verbosity == Verbosity::Quiet;
+    let is_quiet = output.verbosity == Verbosity::Quiet;
+    let (handle, mut lost) = (running.handle(), Vec::new());
+    let mut is_announced = is_quiet;
     let finished = running.wait_with(POLL_INTERVAL, |live| {
         if !is_announced && interrupts.first().is_some() {
             is_announced = true;
@@ -318,6 +345,13 @@ fn wait(
                 "stopping: waiting up to {grace_seconds} s for responses; interrupt again to \
                  exit at once, without reports"
             ));
+        }
+        // At the end they are those of the result.
+        for one in handle.lost_shards() {
+            if !is_quiet && !lost.contains(&one) {
+                progress.message(&format!("warning: {}", lost_words(&one)));
+                lost.push(one);
+            }
         }
         progress.show(live);
     });

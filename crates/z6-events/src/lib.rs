@@ -55,6 +55,7 @@ pub mod forge;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod shard_stop;
 mod shards;
 mod slots;
 mod walk;
@@ -90,6 +91,7 @@ pub use phase::{FirstFailure, PhaseTally};
 pub use printable::{is_hidden, json_string, printable, printable_json, printable_lines};
 pub use protocol::{ConnectedAs, Http2Sample, Protocol, TlsNegotiated};
 pub use reader::{BlockView, Ending, LogReader};
+pub use shard_stop::ShardStop;
 pub use shards::{
     EventSource, MergeStep, MergedReader, Misfit, RunMark, is_same_run, misfits, run_receipt,
 };

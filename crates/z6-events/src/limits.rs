@@ -25,6 +25,9 @@ pub const MAX_WORKERS: u64 = 1024;
 /// each of them.
 pub const MAX_SHARDS: u16 = 1024;
 
+/// What a shard reports at once to the one that judges windows over all shards, bytes: 72 KiB.
+pub const MAX_SHARD_REPORT_BYTES: usize = 72 * 1024;
+
 /// Requests and targets of a scenario, each: their numbers have 16 bits.
 pub const MAX_SCENARIO_ITEMS: usize = u16::MAX as usize;
 

@@ -29,6 +29,7 @@ fn the_page_lists_every_bound_of_the_format() {
         ("MAX_TRACKED_REQUESTS", limits::MAX_TRACKED_REQUESTS as u64),
         ("MAX_WORKERS", limits::MAX_WORKERS),
         ("MAX_SHARDS", u64::from(limits::MAX_SHARDS)),
+        ("MAX_SHARD_REPORT_BYTES", limits::MAX_SHARD_REPORT_BYTES as u64),
         ("MAX_SCENARIO_ITEMS", limits::MAX_SCENARIO_ITEMS as u64),
         ("MAX_TARGET_ADDRESSES", limits::MAX_TARGET_ADDRESSES as u64),
         ("MAX_ADDRESSES", limits::MAX_ADDRESSES as u64),

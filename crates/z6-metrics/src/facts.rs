@@ -1,8 +1,8 @@
 //! What is known of a run besides its events: at its start and at its end. Knows nothing of figures.
 
 use z6_events::{
-    Driver, Ending, EventSource, LogDigest, LogHeader, NO_ARRIVAL_STAMPS, Partition, StoppedBy,
-    Tick, run_receipt,
+    Driver, Ending, EventSource, LogDigest, LogHeader, NO_ARRIVAL_STAMPS, Partition, ShardStop,
+    StoppedBy, Tick, run_receipt,
 };
 use z6_scenario::NS_PER_SECOND;
 use z6_scenario::load::limits::{MAX_DURATION_NS, MAX_TIMEOUT_NS};
@@ -63,6 +63,8 @@ pub struct EndFacts {
     /// The log is truncated: requests still open count as in flight, given up at the last tick of
     /// their worker.
     pub torn: bool,
+    /// What a shard was told of an assertion that stops all shards, or told the others.
+    pub stop: Option<ShardStop>,
     /// How the log of each shard ends, by shard, where several are read together and have ended.
     pub shards: Vec<ShardEnd>,
 }
@@ -76,6 +78,8 @@ pub struct ShardEnd {
     pub stopped_by: Option<StoppedBy>,
     /// Whether it is truncated.
     pub torn: bool,
+    /// What its footer says of an assertion that stops all shards.
+    pub stop: Option<ShardStop>,
 }
 
 impl EndFacts {
@@ -86,6 +90,7 @@ impl EndFacts {
             Ending::Clean { footer, digest } => EndFacts {
                 log_digest: digest.to_string(),
                 stopped_by: Some(footer.facts.stopped_by),
+                stop: ShardStop::from_totals(&footer.facts.totals),
                 ..EndFacts::default()
             },
             Ending::Torn { .. } => EndFacts { torn: true, ..EndFacts::default() },
@@ -108,12 +113,14 @@ impl EndFacts {
             // If one does not say, the events of the others do.
             stopped_by: said.reduce(|a, b| Some(a?.stronger(b?))).flatten(),
             torn: ends.iter().any(|end| end.torn),
+            stop: None,
             shards: ends
                 .into_iter()
-                .map(|EndFacts { log_digest, stopped_by, torn, .. }| ShardEnd {
+                .map(|EndFacts { log_digest, stopped_by, torn, stop, .. }| ShardEnd {
                     log_digest,
                     stopped_by,
                     torn,
+                    stop,
                 })
                 .collect(),
         }

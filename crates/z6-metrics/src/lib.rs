@@ -86,7 +86,7 @@ pub use curve::{CurvePoint, Curves};
 pub use error::{ConservationRule, FoldError};
 pub use examples::bad_source_words;
 pub use fold::{EndFacts, Fold, LiveFold, LiveSnapshot, PartFold, RunFacts, ShardEnd};
-pub use goals::Tripped;
+pub use goals::{ReportError, ShardJudge, Tripped};
 pub use groups::OTHER;
 pub use metrics::{
     Ci95, ConnectionFigures, ErrorFigures, FailedAddress, GeneratorFigures, GroupFigures,

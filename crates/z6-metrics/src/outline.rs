@@ -31,6 +31,8 @@ pub(crate) struct Outline {
     pub(crate) source_addresses: Vec<Vec<IpAddr>>,
     pub(crate) assertions: Vec<Assertion>,
     pub(crate) goals: Vec<Goal>,
+    /// The names of all goals, also if none is judged.
+    pub(crate) goal_names: Vec<String>,
     /// By request: how many checks it has.
     pub(crate) checks: Vec<u64>,
     pub(crate) histogram_bytes_max: u64,
@@ -70,6 +72,7 @@ impl Outline {
                 .collect(),
             assertions: scenario.assertions.clone(),
             goals: scenario.goals.clone(),
+            goal_names: scenario.goals.iter().map(|goal| goal.name.clone()).collect(),
             checks: scenario
                 .requests
                 .iter()

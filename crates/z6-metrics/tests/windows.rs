@@ -6,8 +6,11 @@ mod common;
 
 use common::*;
 use proptest::prelude::*;
+use z6_events::Partition;
 use z6_events::{ErrorKind, Event, NeverSentReason, StoppedBy, Tick, WorkerId};
-use z6_metrics::{AssertionResult, AssertionValue, EndFacts, Fold, Metrics};
+use z6_metrics::{
+    AssertionResult, AssertionValue, EndFacts, Fold, LiveFold, Metrics, ReportError, ShardJudge,
+};
 use z6_scenario::Scenario;
 
 const END_S: u64 = 20;
@@ -319,4 +322,199 @@ fn a_worker_far_behind_does_not_hold_up_windows_for_ever() {
     assert_eq!(fold.tripped(), None);
     fold.come_to(WorkerId(0), Tick(70_000 * S));
     assert_eq!(fold.tripped().map(|tripped| tripped.second), Some(300));
+}
+
+/// Three goals that stop the run, at bounds that some windows keep and some do not.
+fn stopping(window: u64, min_requests: u64, after: u64, bound: u64) -> Scenario {
+    let goal = |name: &str, keys: &str| {
+        format!(
+            "[assertions.{name}]\nwindow_seconds = {window}\nmin_requests = {min_requests}\n\
+             after_seconds = {after}\nstop = true\n{keys}\n"
+        )
+    };
+    let text = format!(
+        "[runtime]\nduration_seconds = {END_S}\n[target]\nbase_url = 'http://127.0.0.1:80'\n\
+         [[requests]]\nname = 'one'\npath = '/'\n[[requests]]\nname = 'two'\npath = '/'\n{}{}\
+         [assertions.whole]\nerror_rate_max = 0\n{}",
+        goal("errors", &format!("where = 'name == \"one\"'\nerror_rate_max = 0.{bound}")),
+        goal("slow", &format!("p90_latency_ms = {}\nmax_latency_ms = 4900", bound * 500)),
+        goal("idle", &format!("rps_min = 0.{bound}")),
+    );
+    Scenario::from_toml(&text).unwrap()
+}
+
+type Events = Vec<(WorkerId, Tick, Event)>;
+
+/// What each of `shards` processes reports, by shard: worker w is in shard w mod `shards`.
+fn reports(scenario: &Scenario, by_worker: &[Events], shards: u16) -> Vec<Vec<Vec<u8>>> {
+    let of_shard = |shard: u16| {
+        let mine: Vec<&Events> =
+            by_worker.iter().skip(usize::from(shard)).step_by(usize::from(shards)).collect();
+        let partition = Partition::new(shard, shards, WorkerId(0), mine.len() as u16);
+        let mut fold = Fold::new(scenario, z6_metrics::RunFacts { partition, ..facts(1) });
+        fold.report_windows(scenario);
+        let mut fold = LiveFold::new(fold);
+        let mut events: Events = (0..)
+            .zip(mine)
+            .flat_map(|(worker, events)| {
+                events.iter().map(move |(_, at, event)| (WorkerId(worker), *at, *event))
+            })
+            .collect();
+        events.sort_by_key(|(_, at, _)| *at);
+        let mut reports = Vec::new();
+        for (worker, at, event) in events {
+            fold.take(worker, at, &event);
+            reports.extend(fold.take_reports());
+        }
+        let metrics = fold.into_fold().unwrap().finish(EndFacts::default()).unwrap();
+        assert_eq!(metrics.assertions, []);
+        reports
+    };
+    (0..shards).map(of_shard).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// The windows of reports of several shards, added, are those of one fold over the events of all,
+    /// in whatever order the reports come.
+    #[test]
+    fn windows_over_shards_are_those_of_the_merged_events(
+        requests in proptest::collection::vec(request(), 0..80),
+        (seconds, min_requests, after) in (1..8_u64, 1..6_u64, 0..10_u64),
+        bound in 1..10_u64,
+        shards in 1..=WORKERS,
+        order in proptest::collection::vec(0..WORKERS, 0..200),
+    ) {
+        let scenario = stopping(seconds, min_requests, after, bound);
+        let by_worker = events(&requests);
+        let merged = fold(&scenario, by_worker.iter().flatten().copied());
+        let mut waiting: Vec<_> = reports(&scenario, &by_worker, shards)
+            .into_iter()
+            .map(Vec::into_iter)
+            .collect();
+        let mut judge = ShardJudge::new(&scenario, shards).unwrap();
+        let all = (0..shards).flat_map(|shard| std::iter::repeat_n(shard, 1_000));
+        for shard in order.into_iter().chain(all).filter(|shard| *shard < shards) {
+            if let Some(report) = waiting[usize::from(shard)].next() {
+                judge.take(shard, &report, 2 * END_S).unwrap();
+            }
+        }
+        let found = judge.stop();
+        prop_assert_eq!(found.heard, shards);
+        let found = found.told.map(|(goal, second)| {
+            (scenario.goals[usize::from(goal)].name.clone(), second)
+        });
+        let expected = merged.run.tripped.map(|tripped| (tripped.assertion, tripped.second));
+        prop_assert_eq!(found, expected);
+    }
+}
+
+/// One that fails every request from second 2 on, and one that fails none.
+fn two_shards(bound: u64) -> (Scenario, Vec<Vec<Vec<u8>>>) {
+    let requests: Vec<Request> = (0..END_S * 4)
+        .map(|number| {
+            let planned = number / 2 * S / 2;
+            let fails = number % 2 == 1 && planned >= 2 * S;
+            let outcome = if fails { Outcome::Fails } else { Outcome::Succeeds };
+            let (worker, ended) = ((number % 2) as u16, planned + MS);
+            Request { worker, request: 0, planned, sent: planned, ended, outcome }
+        })
+        .collect();
+    let scenario = stopping(2, 1, 0, bound);
+    let by_worker = events(&requests);
+    let reports = reports(&scenario, &by_worker[..2], 2);
+    (scenario, reports)
+}
+
+#[test]
+fn one_shard_alone_does_not_stop_the_run_and_is_enough_to_do_so_with_a_lower_bound() {
+    for (bound, expected) in [(6, None), (4, Some((0, 4)))] {
+        let (scenario, reports) = two_shards(bound);
+        let mut judge = ShardJudge::new(&scenario, 2).unwrap();
+        for (shard, reports) in (0..).zip(&reports) {
+            reports.iter().for_each(|report| judge.take(shard, report, END_S).unwrap());
+        }
+        assert_eq!(judge.stop().told, expected, "0.{bound}");
+    }
+}
+
+#[test]
+fn a_shard_that_is_lost_is_not_waited_for() {
+    let (scenario, reports) = two_shards(6);
+    let mut judge = ShardJudge::new(&scenario, 2).unwrap();
+    reports[1].iter().for_each(|report| judge.take(1, report, END_S).unwrap());
+    assert_eq!((judge.stop().heard, judge.stop().told), (2, None), "shard 0 is waited for");
+    assert!(judge.lost(0) && !judge.lost(0));
+    // Alone it failed half of its requests in [1, 3).
+    assert_eq!((judge.stop().heard, judge.stop().told), (1, Some((0, 4))));
+}
+
+/// Otherwise windows would be judged without those that seem to be late.
+#[test]
+fn a_shard_that_says_it_is_far_ahead_makes_no_other_late() {
+    let (scenario, reports) = two_shards(6);
+    let mut judge = ShardJudge::new(&scenario, 2).unwrap();
+    let deltas = reports[1].iter().filter(|report| report[0] == 1);
+    deltas.for_each(|report| judge.take(1, report, END_S).unwrap());
+    judge.take(1, &[2, 0xc0, 2], END_S).unwrap();
+    assert_eq!(judge.stop().told, None, "shard 0 is waited for");
+    reports[0].iter().for_each(|report| judge.take(0, report, END_S).unwrap());
+    assert_eq!(judge.stop().told, None);
+}
+
+#[test]
+fn reports_that_do_not_follow_those_before_them_are_refused() {
+    let (scenario, reports) = two_shards(6);
+    let mut judge = ShardJudge::new(&scenario, 2).unwrap();
+    let mut take = |report: &[u8], now| judge.take(0, report, now).unwrap_err();
+    let passed = |second: u8| [2, second];
+    assert_eq!(take(&[2, 0xff, 0x7f], 5), ReportError::Ahead { second: 16_383, now: 5 });
+    assert_eq!(take(&[], 5), ReportError::Truncated);
+    assert_eq!(take(&[9], 5), ReportError::Kind { kind: 9 });
+    assert_eq!(take(&[2, 1, 1], 5), ReportError::Trailing { bytes: 1 });
+    assert_eq!(take(&passed(0), 5), ReportError::Order { second: 0, last: 0 });
+    let (delta, again) = (reports[0][0].clone(), ReportError::Order { second: 1, last: 1 });
+    assert_eq!(delta[..3], [1, 0, 1]);
+    let other = |goal: u8| [&[1, goal], &delta[2..]].concat();
+    assert_eq!(take(&other(2), 5), ReportError::Goal { goal: 2 }, "it stops nothing");
+    judge.take(1, &delta, 5).unwrap();
+    judge.take(1, &other(1), 5).unwrap();
+    let mut take = |report: &[u8]| judge.take(1, report, 5);
+    assert_eq!(take(&delta), Err(again));
+    assert_eq!(take(&other(1)), Err(again));
+    take(&passed(1)).unwrap();
+    assert_eq!(take(&other(2)), Err(again));
+    assert_eq!(take(&passed(1)), Err(again));
+    take(&[4, 1]).unwrap();
+    assert_eq!(take(&passed(2)), Err(ReportError::AfterEnd));
+    assert_eq!(judge.take(2, &passed(1), 5), Err(ReportError::Shard { shard: 2 }));
+}
+
+proptest! {
+    /// Whatever comes over the network, random or a report with some bytes changed, is taken or refused, and what
+    /// was taken can be judged.
+    #[test]
+    fn any_bytes_are_a_report_or_an_error(
+        random in proptest::collection::vec(
+            (1..6_u8, proptest::collection::vec(any::<u8>(), 0..80)), 0..20),
+        changes in proptest::collection::vec((0..200_usize, 0..40_usize, any::<u8>()), 0..20),
+    ) {
+        let (scenario, reports) = two_shards(6);
+        let [mut own, mut others] = <[Vec<Vec<u8>>; 2]>::try_from(reports).unwrap();
+        for (report, place, byte) in changes {
+            let index = report % others.len();
+            let report = &mut others[index];
+            let place = place % report.len();
+            report[place] = byte;
+        }
+        others.extend(random.into_iter().map(|(kind, rest)| [&[kind], &rest[..]].concat()));
+        let mut judge = ShardJudge::new(&scenario, 2).unwrap();
+        for report in others {
+            let _ = judge.take(1, &report, END_S);
+        }
+        judge.lost(1);
+        own.drain(..).for_each(|report| judge.take(0, &report, END_S).unwrap());
+        prop_assert!(judge.stop().told.is_none_or(|(_, second)| second <= END_S));
+    }
 }

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 
 use z6_events::{
     BlockDecoder, BlockEnd, Event, LogAssembler, LogError, LogHeader, Phase, SealedBlock,
-    StopReason, Tick, Visitor, WalkError, WorkerId,
+    ShardStop, StopReason, Tick, Visitor, WalkError, WorkerId,
 };
 
 use crate::run_end::RunEnd;
@@ -18,6 +18,34 @@ pub trait Observer: Visitor<Error = Infallible> + Send {
     fn stop(&self) -> Option<StopReason> {
         None
     }
+
+    /// Hands over what the shard of a run reports to shard 0, in order; asked after each block.
+    fn reports(&mut self, _send: &mut dyn FnMut(Vec<u8>)) {}
+
+    /// What judges the reports of all shards of a run, of which there are so many; asked once, at shard 0.
+    fn judge(&self, _shards: u16) -> Option<Box<dyn Judge>> {
+        None
+    }
+}
+
+/// Judges over all shards of a run what the [`Observer`] of each reports.
+pub trait Judge: Send {
+    /// Takes a report of a shard that came in second `now` of the run.
+    ///
+    /// # Errors
+    /// What is wrong with it. The shard is then to be given up.
+    fn take(
+        &mut self,
+        shard: u16,
+        report: &[u8],
+        now: u64,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+    /// Nothing more comes from a shard. Returns whether more was to come.
+    fn lost(&mut self, shard: u16) -> bool;
+
+    /// How many shards were heard, and what stops the run, if anything does. From then on the latter stays the same.
+    fn stop(&self) -> ShardStop;
 }
 
 /// Reads blocks back that were written, and shows their events to an observer and to what the footer

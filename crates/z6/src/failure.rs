@@ -15,8 +15,8 @@ use crate::run_log::Merged;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum FailureKind {
-    /// A bug in Z6: a worker crashed, the built-in target failed, the event log does not read back, or a
-    /// simulated run breaks a rule.
+    /// A bug in Z6: a worker crashed, the built-in target failed, the event log does not read back, a
+    /// simulated run breaks a rule, or shards were stopped by an assertion other than their logs say.
     Bug,
     /// No connection was ever ready.
     NoTarget,
@@ -275,6 +275,9 @@ impl Merged {
         match run.stopped_by {
             Some(by) => found.stopped(by, &self.metrics, &Said::default()),
             None => found.unanswered(&self.metrics),
+        }
+        for fault in &self.stop_faults {
+            found.add(FailureKind::Bug, fault.to_string());
         }
         found.assertions(&self.metrics);
         found.into_result(self)

@@ -18,7 +18,7 @@ use z6_metrics::{EndFacts, Metrics, Style};
 use z6_scenario::Scenario;
 use z6_vu::log_file::{LogError, partial_path};
 #[cfg(feature = "run")]
-use z6_vu::reactor::AttemptFailure;
+use z6_vu::reactor::{AttemptFailure, LostShard};
 
 #[cfg(feature = "builtin")]
 use crate::builtin::{Builtin, BuiltinReport};
@@ -58,6 +58,10 @@ pub struct Finished {
     pub log_error: Option<LogError>,
     /// The message of a worker's panic: a bug in Z6.
     pub panic: Option<String>,
+    /// Shards that this one no longer heard, where all are judged together: the judgement went on without what
+    /// they would have reported, or, for shard 0, could no longer stop this one.
+    #[cfg(feature = "run")]
+    pub lost_shards: Vec<LostShard>,
     /// The time limit that stopped it, if it was that: [`Run::time_limit`](crate::Run::time_limit).
     pub time_limit: Option<Duration>,
     /// What the built-in target saw, if it was used.
@@ -83,6 +87,7 @@ impl Finished {
             log_digest: report.digest.map_or_else(String::new, |digest| digest.to_string()),
             stopped_by: Some(report.stopped_by),
             torn: report.digest.is_none(),
+            stop: report.shard_stop,
             ..EndFacts::default()
         };
         let metrics = report.watcher.finish(end, &report.header)?;
@@ -100,6 +105,8 @@ impl Finished {
             no_target: report.no_target,
             log_error: report.log_error,
             panic: report.panic,
+            #[cfg(feature = "run")]
+            lost_shards: report.lost_shards,
             time_limit: report.time_limit,
             #[cfg(feature = "builtin")]
             builtin,

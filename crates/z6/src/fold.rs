@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use z6_analysis::checks::ShardStops;
 use z6_events::{BlockEnd, Event, EventSource, LogHeader, Phase, Tick, Visitor, WorkerId};
 #[cfg(any(feature = "run", feature = "simulate"))]
 use z6_metrics::RunFacts;
@@ -10,12 +11,14 @@ use z6_scenario::Scenario;
 
 use crate::time::rfc3339_utc;
 
-/// The fold of a run, in progress or read from its log.
+/// The fold of a run, in progress or read from its log, or from those of its shards.
 #[derive(Clone)]
 pub(crate) struct RunFold {
     fold: LiveFold,
     /// Whether the logs of several shards are read: their headers are known before the first event.
     has_shards: bool,
+    /// How the shards were stopped; none for one log.
+    stops: Option<ShardStops>,
 }
 
 impl std::fmt::Debug for RunFold {
@@ -28,13 +31,26 @@ impl RunFold {
     /// A fold over no events yet. `facts` may leave `started_at` out: it is set at the end.
     #[cfg(any(feature = "run", feature = "simulate"))]
     pub(crate) fn new(scenario: &Scenario, facts: RunFacts) -> RunFold {
-        RunFold { fold: LiveFold::new(Fold::new(scenario, facts)), has_shards: false }
+        RunFold { fold: LiveFold::new(Fold::new(scenario, facts)), has_shards: false, stops: None }
+    }
+
+    /// Gathers what a shard reports of the windows that stop all shards.
+    #[cfg(feature = "run")]
+    pub(crate) fn report_windows(&mut self, scenario: &Scenario) {
+        self.fold.report_windows(scenario);
     }
 
     /// A fold over no events yet, for those of a log or of the logs of several shards.
     pub(crate) fn of_source(scenario: &Scenario, source: &impl EventSource) -> RunFold {
         let fold = LiveFold::new(Fold::of_source(scenario, source, &rfc3339_utc));
-        RunFold { fold, has_shards: source.is_run_of_shards() }
+        let has_shards = source.is_run_of_shards();
+        let stops = has_shards.then(|| ShardStops::new(source.loops()));
+        RunFold { fold, has_shards, stops }
+    }
+
+    /// How the shards were stopped by an assertion, which their figures are to bear out; none for one log.
+    pub(crate) fn take_stops(&mut self) -> Option<ShardStops> {
+        self.stops.take()
     }
 
     /// The figures so far.
@@ -60,6 +76,12 @@ impl RunFold {
             metrics.run.started_at = started_at(&metrics, header);
         }
         Ok(metrics)
+    }
+
+    /// Hands over what this shard reports to the one that judges all shards, in order.
+    #[cfg(any(feature = "run", feature = "simulate"))]
+    pub(crate) fn reports(&mut self, send: &mut dyn FnMut(Vec<u8>)) {
+        self.fold.take_reports().for_each(send);
     }
 
     /// Whether an assertion asks for the end of the run.
@@ -101,6 +123,9 @@ impl Visitor for RunFold {
         at: Tick,
         event: &Event,
     ) -> Result<(), Infallible> {
+        if let Some(stops) = &mut self.stops {
+            stops.event(worker, at, event);
+        }
         self.fold.event(index, worker, at, event)
     }
 

@@ -104,13 +104,14 @@ pub use z6_vu::reactor::trial::{
     Sent as TrialSent, ShownValue, TrialEnd, TrialPlace,
 };
 #[cfg(feature = "run")]
-pub use z6_vu::reactor::{Address, AttemptFailure, Barrier, LateStart, Spin};
+pub use z6_vu::reactor::{Address, AttemptFailure, Barrier, LateStart, LostShard, Spin};
 
 // Logs.
 pub use follow::{Followed, Follower};
 pub use log::{Events, Log, ObservedEvents, Refolded, Requests};
 pub use run_log::{Merged, MergedShard, RefoldedRun, RunLog, ShardFault};
 pub use time::rfc3339_utc;
+pub use z6_analysis::checks::ShardStopFault;
 pub use z6_events::{BlockHeader, BlockView, Ending, LogReader, MergedReader, TearReason};
 pub use z6_vu::ENGINE_VERSION;
 pub use z6_vu::replay::{

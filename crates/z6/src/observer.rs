@@ -8,14 +8,16 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use z6_analysis::{AnalyzeError, RequestJoin};
-use z6_events::{BlockEnd, Event, LogHeader, Phase, StopReason, Tick, Visitor, WorkerId};
-use z6_metrics::{EndFacts, LiveSnapshot, Metrics, RequestRow};
+use z6_events::{
+    BlockEnd, Event, LogHeader, Phase, ShardStop, StopReason, Tick, Visitor, WorkerId,
+};
+use z6_metrics::{EndFacts, LiveSnapshot, Metrics, RequestRow, ShardJudge};
 use z6_scenario::Scenario;
 
 use crate::error::Error;
 use crate::fold::RunFold;
 use crate::running::{Stops, panic_text};
-use z6_vu::observer::Observer;
+use z6_vu::observer::{Judge, Observer};
 
 /// A snapshot is published this often at most.
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
@@ -118,6 +120,8 @@ impl Live {
 /// Folds every event and hands it on.
 pub(crate) struct Watcher {
     fold: RunFold,
+    /// Of a shard whose windows are judged together with those of the others: the scenario.
+    judged: Option<Arc<Scenario>>,
     callbacks: Callbacks,
     has_callbacks: bool,
     live: Live,
@@ -137,7 +141,23 @@ impl Watcher {
         let live = Live(Arc::new(Mutex::new(fold.live())));
         let has_callbacks = !callbacks.are_none();
         let now = Instant::now();
-        Watcher { fold, callbacks, has_callbacks, live, published: now, figures_due: now }
+        Watcher {
+            fold,
+            judged: None,
+            callbacks,
+            has_callbacks,
+            live,
+            published: now,
+            figures_due: now,
+        }
+    }
+
+    /// This is a shard, whose windows are judged together with those of the others. To be called before the first
+    /// event.
+    #[cfg(feature = "run")]
+    pub(crate) fn judge_together(&mut self, scenario: &Arc<Scenario>) {
+        self.fold.report_windows(scenario);
+        self.judged = Some(Arc::clone(scenario));
     }
 
     fn publish(&mut self, now: Instant) {
@@ -188,6 +208,37 @@ impl Watcher {
 impl Observer for Watcher {
     fn stop(&self) -> Option<StopReason> {
         self.fold.tripped().then_some(StopReason::Assertion)
+    }
+
+    fn reports(&mut self, send: &mut dyn FnMut(Vec<u8>)) {
+        self.fold.reports(send);
+    }
+
+    fn judge(&self, shards: u16) -> Option<Box<dyn Judge>> {
+        let judge = ShardJudge::new(self.judged.as_ref()?, shards)?;
+        Some(Box::new(WindowJudge(judge)))
+    }
+}
+
+/// Judges windows by what all shards report of them.
+struct WindowJudge(ShardJudge);
+
+impl Judge for WindowJudge {
+    fn take(
+        &mut self,
+        shard: u16,
+        report: &[u8],
+        now: u64,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        Ok(self.0.take(shard, report, now)?)
+    }
+
+    fn lost(&mut self, shard: u16) -> bool {
+        self.0.lost(shard)
+    }
+
+    fn stop(&self) -> ShardStop {
+        self.0.stop()
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use z6_events::Driver;
+use z6_metrics::ShardJudge;
 use z6_vu::reactor::{AttachedFile, Barrier, LateStart, Meeting, RunSpec, Spin, Stamping};
 use z6_vu::session::Given;
 
@@ -69,7 +70,8 @@ impl RealRun {
     }
 
     /// Where this shard meets the others before it begins, and how long it waits for them. Of no effect on a
-    /// run that has no others.
+    /// run that has no others. Over TCP, assertions over windows with `stop = true` are judged over all shards,
+    /// and stop all of them; shard 0 judges.
     #[must_use]
     pub fn barrier(mut self, barrier: Barrier, wait_max: Duration) -> RealRun {
         (self.meeting.barrier, self.meeting.wait_max) = (Some(barrier), wait_max);
@@ -103,7 +105,15 @@ impl RealRun {
         let builtin = Builtin::start(&settled.scenario, settled.seed)?;
         let given = secrets::given(&settled.scenario, settled.source.folder(), &self.secrets)?;
         let stamping = Stamping::of(&settled.scenario);
-        let watcher = settled.watcher(Driver::Reactor, stamping.is_on(), stamping.why_not());
+        let mut meeting = self.meeting;
+        let is_tcp = matches!(meeting.barrier, Some(Barrier::Tcp(_)));
+        meeting.judges = is_tcp
+            && !settled.shard.is_whole()
+            && ShardJudge::new(&settled.scenario, settled.shard.of()).is_some();
+        let mut watcher = settled.watcher(Driver::Reactor, stamping.is_on(), stamping.why_not());
+        if meeting.judges {
+            watcher.judge_together(&settled.scenario);
+        }
         let spec = RunSpec {
             attached: attached(&settled, &given),
             scenario: Arc::clone(&settled.scenario),
@@ -119,7 +129,7 @@ impl RealRun {
             spin: self.spin,
             folder: settled.source.folder().to_owned(),
             given,
-            meeting: self.meeting,
+            meeting,
             stamping,
         };
         let scenario = Arc::clone(&settled.scenario);

@@ -143,7 +143,8 @@ impl Run {
     /// Runs one of the `of` processes that make up the run: shard `index`, from 0. Together they send what
     /// one process would send: each VU and each arrival belongs to one shard, and limits are divided. The run
     /// needs a seed that is fixed. Assertions are about all shards together: a shard judges none, and none
-    /// stops it. Whether there is such a shard shows at the start.
+    /// stops it, except over a TCP barrier ([`RealRun::barrier`](crate::RealRun::barrier)). Whether there is
+    /// such a shard shows at the start.
     ///
     /// ```
     /// # #[cfg(feature = "simulate")] {

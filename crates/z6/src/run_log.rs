@@ -9,6 +9,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use z6_analysis::AnalyzeError;
+use z6_analysis::checks::ShardStopFault;
 use z6_events::limits::MAX_SHARDS;
 use z6_events::{
     Ending, EventSource, LogDigest, LogHeader, LogReader, MergedReader, Misfit, WalkError,
@@ -311,10 +312,12 @@ impl RunLog {
             }
             Err(WalkError::Visitor(never)) => match never {},
         };
-        let end = EndFacts::from_endings(&reader, &endings);
+        let (end, stops) = (EndFacts::from_endings(&reader, &endings), fold.take_stops());
         let metrics = fold.finish(end, reader.header());
         let metrics = metrics.map_err(|source| self.events_error(source.into()))?;
-        Ok(RefoldedRun { metrics, endings })
+        let tripped = metrics.run.tripped.as_ref();
+        let stop_faults = stops.map(|stops| stops.faults(&self.scenario, &endings, tripped));
+        Ok(RefoldedRun { metrics, endings, stop_faults: stop_faults.unwrap_or_default() })
     }
 
     /// The file that an error of a reader is about: [`MergedReader::failed_log`].
@@ -356,7 +359,7 @@ impl RunLog {
         if !faults.is_empty() {
             return Err(ReadError::Shards { faults });
         }
-        let RefoldedRun { metrics, endings } = self.refold()?;
+        let RefoldedRun { metrics, endings, stop_faults } = self.refold()?;
         let shards: Vec<MergedShard> = self
             .parts
             .iter()
@@ -382,6 +385,7 @@ impl RunLog {
             scenario: self.scenario.clone(),
             receipt: run_receipt(self.header().shards, &receipts),
             missing: self.missing.clone(),
+            stop_faults,
             shards,
         })
     }
@@ -395,6 +399,8 @@ pub struct RefoldedRun {
     pub metrics: Metrics,
     /// How each log ends, by shard. If one is incomplete, requests open at its end count as in flight.
     pub endings: Vec<Ending>,
+    /// What is wrong with the stop of the shards by an assertion. Empty for one log.
+    pub stop_faults: Vec<ShardStopFault>,
 }
 
 /// One shard of a run that was merged.
@@ -424,6 +430,8 @@ pub struct Merged {
     pub receipt: Option<LogDigest>,
     /// The shards whose logs were not there.
     pub missing: Vec<u16>,
+    /// What is wrong with the stop of the shards by an assertion.
+    pub stop_faults: Vec<ShardStopFault>,
     /// The others, by number.
     pub shards: Vec<MergedShard>,
 }

@@ -17,7 +17,7 @@ use z6_metrics::LiveSnapshot;
 use z6_scenario::Scenario;
 use z6_vu::log_file::LogError;
 #[cfg(feature = "run")]
-use z6_vu::reactor::{AttemptFailure, RunReport, RunSpec};
+use z6_vu::reactor::{AttemptFailure, LostShard, RunReport, RunSpec};
 
 #[cfg(feature = "builtin")]
 use crate::builtin::Builtin;
@@ -160,6 +160,10 @@ pub(crate) struct Report {
     pub(crate) no_target: Option<AttemptFailure>,
     pub(crate) log_error: Option<LogError>,
     pub(crate) panic: Option<String>,
+    /// What all shards were told of an assertion that stops the run.
+    pub(crate) shard_stop: Option<z6_events::ShardStop>,
+    #[cfg(feature = "run")]
+    pub(crate) lost_shards: Vec<LostShard>,
     /// The time limit that stopped it, if it was that.
     pub(crate) time_limit: Option<Duration>,
     #[cfg(feature = "simulate")]
@@ -178,6 +182,8 @@ impl From<RunReport<Watcher>> for Report {
             no_target: report.no_target,
             log_error: report.log_error,
             panic: report.panic,
+            shard_stop: report.shard_stop,
+            lost_shards: report.lost_shards,
             time_limit: None,
             #[cfg(feature = "simulate")]
             simulation: None,
@@ -233,6 +239,15 @@ impl Stops {
         }
     }
 
+    #[cfg(feature = "run")]
+    fn lost_shards(&self) -> Vec<LostShard> {
+        match self {
+            Stops::Real(stopper) => stopper.lost_shards(),
+            #[cfg(feature = "simulate")]
+            Stops::Simulated(_) => Vec::new(),
+        }
+    }
+
     pub(crate) fn stop_now(&self, reason: StopReason) {
         match self {
             #[cfg(feature = "run")]
@@ -267,6 +282,14 @@ impl RunHandle {
     #[must_use]
     pub fn live(&self) -> LiveSnapshot {
         self.live.read()
+    }
+
+    /// Shards that this one no longer hears, where all are judged together: see
+    /// [`Finished::lost_shards`](crate::Finished::lost_shards).
+    #[cfg(feature = "run")]
+    #[must_use]
+    pub fn lost_shards(&self) -> Vec<LostShard> {
+        self.stops.lost_shards()
     }
 
     /// Asks the run to stop: nothing new is planned, and requests in flight may still be answered for the

@@ -226,6 +226,9 @@ impl Simulated {
             no_target: None,
             log_error,
             panic: None,
+            shard_stop: None,
+            #[cfg(feature = "run")]
+            lost_shards: Vec::new(),
             time_limit: time_limit.and_then(|(limit, is_reached)| {
                 is_reached.load(Ordering::Relaxed).then_some(limit)
             }),

@@ -5,7 +5,7 @@
 //! Events in, violations out; one pass, memory for what is open at once. Unlike the fold, which stops
 //! at the first contradiction, the checks continue and name what they find. Reading order:
 //! `violation` (what can be wrong), `connections`, `actors`, `journeys`, `step` (exchanges, time, ends),
-//! `redirects`, `stop` (the run was stopped when an assertion said so).
+//! `redirects`, `stop` (the run was stopped when an assertion said so), `shard_stops` (so were all its shards).
 //! docs/ANALYZE.md lists the checks.
 
 mod actors;
@@ -13,6 +13,7 @@ mod connections;
 mod journeys;
 mod of_connections;
 mod redirects;
+mod shard_stops;
 mod step;
 mod stop;
 mod violation;
@@ -30,6 +31,7 @@ use z6_scenario::{Plan, Scenario, Users};
 
 use actors::{Actors, Planned};
 use connections::Connections;
+pub use shard_stops::{ShardStopFault, ShardStops};
 use step::{Here, Rules, StepCheck, Tally, WorkerChecks};
 use stop::StopCheck;
 pub use violation::{Check, CheckReport, VIOLATIONS_KEPT, Violation, ViolationKind};

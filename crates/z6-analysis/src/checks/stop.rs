@@ -10,7 +10,7 @@ use super::violation::{CheckReport, ViolationKind};
 
 /// How long a run may go on after the second at which an assertion failed: the writer of the log may be that
 /// far behind.
-const LAG_SECONDS_MAX: u64 = 30;
+pub(super) const LAG_SECONDS_MAX: u64 = 30;
 
 /// The check in progress.
 pub(super) struct StopCheck {
@@ -27,10 +27,12 @@ impl std::fmt::Debug for StopCheck {
 }
 
 impl StopCheck {
-    /// None if no assertion of the scenario stops a run.
+    /// None if no assertion of the scenario stops a run, and for one of several shards: what stops it is judged over
+    /// all ([`ShardStops`](super::ShardStops)).
     pub(super) fn new(scenario: &Scenario, header: &LogHeader) -> Option<StopCheck> {
         let stops = scenario.goals.iter().any(|goal| goal.stops);
-        stops.then(|| StopCheck {
+        let is_whole = header.partition().process().is_whole();
+        (stops && is_whole).then(|| StopCheck {
             fold: LiveFold::new(Fold::new(scenario, RunFacts::from_header(header, String::new()))),
             is_stopped: false,
             end: Tick::ZERO,

@@ -46,7 +46,7 @@ pub(super) fn bench(args: BenchArgs) -> anyhow::Result<Exit> {
         page.as_deref().map_or(Ok(()), |page| write_page(page, finished))?;
         ci.report(&Place { file: None, text: &line.toml }, finished)
     };
-    execute_then(&output, run, None, &location, &interrupts, start, then)
+    execute_then(&output, run, (None, false), &location, &interrupts, start, then)
 }
 
 fn output(args: &BenchArgs) -> OutputOptions {

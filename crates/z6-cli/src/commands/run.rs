@@ -125,7 +125,9 @@ fn run_with(options: &RunOptions, ci: &Ci) -> anyhow::Result<Exit> {
         begin.apply(run).start()
     };
     let then = |finished: &Finished| ci.report(&Place::of_source(&source), finished);
-    execute_then(&options.output, run, shard, &options.location, &interrupts, start, then)
+    let is_tcp = matches!(options.begin.barrier, Some(Barrier::Tcp(_)));
+    let part = (shard, is_tcp);
+    execute_then(&options.output, run, part, &options.location, &interrupts, start, then)
 }
 
 #[cfg(test)]

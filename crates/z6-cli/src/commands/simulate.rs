@@ -67,7 +67,15 @@ fn simulate_with(options: SimulateOptions, ci: &Ci) -> anyhow::Result<Exit> {
         let location = ResultsLocation::new(options.directory, "sim");
         let start = |run: Run| run.simulate().verify(options.verify).start();
         let then = |finished: &Finished| ci.report(&Place::of_source(&source), finished);
-        return execute_then(&options.output, run, shard, &location, &interrupts, start, then);
+        return execute_then(
+            &options.output,
+            run,
+            (shard, false),
+            &location,
+            &interrupts,
+            start,
+            then,
+        );
     };
     let sweep = Sweep {
         runs,

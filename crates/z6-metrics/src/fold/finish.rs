@@ -176,6 +176,13 @@ impl Fold {
         let said = self.workers.iter().filter_map(|state| state.end.map(|(_, by)| by));
         let stopped_by = end.stopped_by.or_else(|| said.reduce(StoppedBy::stronger));
         let shard = self.lone_shard();
+        // One shard alone does not know it by its own events.
+        let told = end.stop.and_then(|stop| stop.told).filter(|_| shard.is_some());
+        let named = told.and_then(|(goal, second)| {
+            let assertion = self.outline.goal_names.get(usize::from(goal))?.clone();
+            Some(Tripped::new(assertion, second))
+        });
+        let tripped = tripped.or(named);
         let arrival_unknown = self.arrival_unknown();
         RunFigures {
             name: self.outline.name,

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 
 use z6_events::{BlockEnd, ErrorKind, Event, Phase, TargetAddresses, Tick, Visitor, WorkerId};
+use z6_scenario::Scenario;
 
 use super::{EndFacts, Fold};
 use crate::error::FoldError;
@@ -161,6 +162,17 @@ impl LiveFold {
     #[must_use]
     pub fn tripped(&self) -> Option<&Tripped> {
         self.fold.goals.as_ref().and_then(|goals| goals.tripped())
+    }
+
+    /// Has the fold gather what a shard reports: [`Fold::report_windows`].
+    pub fn report_windows(&mut self, scenario: &Scenario) {
+        self.fold.report_windows(scenario);
+    }
+
+    /// Takes what this shard has to report to the one that judges windows over all shards, in order, for
+    /// [`ShardJudge::take`](crate::ShardJudge::take). Nothing unless [`Fold::report_windows`] was called.
+    pub fn take_reports(&mut self) -> impl Iterator<Item = Vec<u8>> + '_ {
+        self.fold.goals.iter_mut().flat_map(|goals| goals.take_reports())
     }
 
     /// Takes one event, unless one before it did not fit.

@@ -149,6 +149,12 @@ impl Fold {
         Fold::of_loops(scenario, outline, facts, loops)
     }
 
+    /// Has this fold of one shard gather what the shard reports of the windows that stop the run:
+    /// [`LiveFold::take_reports`]. To be called before the first event.
+    pub fn report_windows(&mut self, scenario: &Scenario) {
+        self.goals = Goals::reporting(scenario, self.loops.count()).map(Box::new);
+    }
+
     fn of_loops(scenario: &Scenario, outline: Outline, facts: RunFacts, loops: Loops) -> Fold {
         let workers = loops.count();
         let reads = Reads::new(scenario);
@@ -600,7 +606,10 @@ impl Fold {
         let slowest = self.workers.iter().map(|state| state.passed).min().unwrap_or(0);
         let latest = latest.unwrap_or(0);
         self.requests.reached(slowest.min(latest));
-        if self.goals.is_some() {
+        if let Some(goals) = &mut self.goals {
+            if slowest == u64::MAX {
+                goals.finished(latest);
+            }
             self.judge(slowest.min(latest), latest);
         }
     }

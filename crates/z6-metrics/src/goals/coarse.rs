@@ -8,14 +8,14 @@ const OCTAVE_BITS: u32 = 7;
 const OCTAVE: usize = 1 << OCTAVE_BITS;
 /// Octaves above the first two rows of buckets, which are linear: up to 2^47 ns, 39 h.
 const OCTAVES: usize = 37;
-const BUCKETS: usize = OCTAVE * (OCTAVES + 1);
+pub(super) const BUCKETS: usize = OCTAVE * (OCTAVES + 1);
 
 // As much as the limits say, and each latency that other histograms hold.
 const _: () = assert!(BUCKETS * size_of::<u32>() <= 20 << 10);
 const _: () = assert!(highest_ns(BUCKETS - 1) >= crate::histogram::VALUE_NS_MAX);
 
 /// Counts by latency.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Coarse {
     counts: Box<[u32]>,
     total: u64,
@@ -71,6 +71,20 @@ impl Coarse {
         for (count, less) in self.counts.iter_mut().zip(&other.counts) {
             *count = count.saturating_sub(*less);
         }
+    }
+
+    /// The buckets that have values, rising, and how many each has.
+    pub(super) fn filled(&self) -> impl Iterator<Item = (usize, u32)> {
+        let all = self.counts.iter().copied().enumerate();
+        all.filter(|(_, count)| *count > 0)
+    }
+
+    /// Adds so many values of a bucket. None if there is no such bucket.
+    pub(super) fn add_to(&mut self, bucket: usize, count: u32) -> Option<()> {
+        let at = self.counts.get_mut(bucket)?;
+        *at = at.saturating_add(count);
+        self.total += u64::from(count);
+        Some(())
     }
 
     /// How many values there are.

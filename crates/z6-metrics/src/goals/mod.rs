@@ -2,24 +2,34 @@
 //! and when the run has to stop. Beside the fold, and absent where a scenario has none.
 //!
 //! Knows requests as they end and those in flight, not how events are paired. `coarse` (latencies of a
-//! second), `window` (sliding windows), `whole` (the whole run).
+//! second), `second` (what happens in one), `window` (sliding windows), `whole` (the whole run); across shards
+//! `deltas` (what a shard gathers), `report` (that as bytes), `judge` (windows over all shards).
 
 mod coarse;
+mod deltas;
+mod judge;
+mod report;
+mod second;
 mod whole;
 mod window;
 
 use z6_events::{ErrorKind, ExchangeSlot, RequestId, Tick};
 use z6_scenario::expression::{Asked, Part};
-use z6_scenario::{Assertion, AssertionKind, Goal, NS_PER_SECOND};
+use z6_scenario::{Assertion, AssertionKind, Goal, NS_PER_SECOND, Scenario};
 
 use crate::assertions::{AssertionResult, Found, result_of, result_of_windows};
 use crate::error::FoldError;
 use crate::outline::Outline;
 use crate::pairing::OpenRequests;
 use crate::verdict::Verdict;
+use deltas::Deltas;
+pub use judge::ShardJudge;
+use judge::stops_shards;
+use report::Report;
+pub use report::ReportError;
 use whole::Whole;
-use window::Windows;
 pub(crate) use window::Worst;
+use window::{LAG_SECONDS_MAX, Windows};
 
 /// How many seconds a request can be in flight: no timeout is longer. A worker that says nothing for longer
 /// had none.
@@ -34,6 +44,14 @@ pub struct Tripped {
     pub assertion: String,
     /// The second of the run at which the window ended that did not hold.
     pub second: u64,
+}
+
+impl Tripped {
+    /// Of the assertion with this name, at this second of the run.
+    #[must_use]
+    pub fn new(assertion: String, second: u64) -> Tripped {
+        Tripped { assertion, second }
+    }
 }
 
 /// How a request ended.
@@ -74,6 +92,18 @@ pub(crate) struct Ended {
 enum Gathered {
     Whole(Box<Whole>),
     Windows(Box<Windows>),
+    /// For windows that are judged elsewhere.
+    Deltas(Box<Deltas>),
+}
+
+/// What a shard reports of its windows.
+#[derive(Debug, Clone, Default)]
+struct Reports {
+    /// The last second that was reported.
+    passed: u64,
+    end_told: bool,
+    /// Those that were not taken yet.
+    out: Vec<Report>,
 }
 
 #[derive(Debug, Clone)]
@@ -101,8 +131,10 @@ pub(crate) struct Goals {
     /// By worker.
     ends: Vec<Option<Tick>>,
     tripped: Option<Tripped>,
-    /// The last second at which the verdict was looked at.
+    /// The last second at which the verdict was looked at; the end of time if it stops no run.
     trusted: u64,
+    /// None unless windows are judged elsewhere.
+    reports: Option<Reports>,
 }
 
 impl Goals {
@@ -138,7 +170,34 @@ impl Goals {
             ends: vec![None; usize::from(workers)],
             tripped: None,
             trusted: 0,
+            reports: None,
         })
+    }
+
+    /// Gathers what a shard reports of the windows that stop the run, and judges nothing. None if no window does.
+    pub(crate) fn reporting(scenario: &Scenario, workers: u16) -> Option<Goals> {
+        let outline = Outline::from_scenario(scenario);
+        let numbered = (0..).zip(outline.goals);
+        let states: Vec<State> = numbered
+            .filter_map(|(number, goal)| {
+                let deltas = Deltas::new(number, &goal, stops_shards(&goal)?);
+                Some(State { gathered: Gathered::Deltas(Box::new(deltas)), goal })
+            })
+            .collect();
+        (!states.is_empty()).then(|| Goals {
+            states,
+            checks: outline.checks,
+            failed_checks: vec![None; usize::from(workers)],
+            ends: vec![None; usize::from(workers)],
+            tripped: None,
+            trusted: u64::MAX,
+            reports: Some(Reports::default()),
+        })
+    }
+
+    /// The verdict ends no run of several shards: no shard knows it while they run.
+    pub(crate) fn ignore_verdict(&mut self) {
+        self.trusted = u64::MAX;
     }
 
     /// Checks on the response of an exchange failed: its end follows.
@@ -173,6 +232,7 @@ impl Goals {
             match &mut state.gathered {
                 Gathered::Whole(whole) => whole.ended(worker, at, ended)?,
                 Gathered::Windows(windows) => windows.ended(at.0 / NS_PER_SECOND, ended),
+                Gathered::Deltas(deltas) => deltas.ended(at.0 / NS_PER_SECOND, ended),
             }
         }
         Ok(())
@@ -182,7 +242,9 @@ impl Goals {
     pub(crate) fn passing(&mut self, (from, to): (u64, u64), open: &OpenRequests) {
         let from = from.max(to.saturating_sub(IN_FLIGHT_SECONDS_MAX));
         for state in &mut self.states {
-            let Gathered::Windows(windows) = &mut state.gathered else { continue };
+            if let Gathered::Whole(_) = state.gathered {
+                continue;
+            }
             let part: Option<&Part> = state.goal.part.as_ref();
             let has = |asked| part.is_none_or(|part| part.has(asked, None));
             for (asked, planned) in open.planned() {
@@ -191,7 +253,12 @@ impl Goals {
                 }
                 for second in from + 1..=to {
                     let at = Tick(second.saturating_mul(NS_PER_SECOND));
-                    windows.in_flight(second, at.since(planned));
+                    let waited_ns = at.since(planned);
+                    match &mut state.gathered {
+                        Gathered::Whole(_) => {}
+                        Gathered::Windows(windows) => windows.in_flight(second, waited_ns),
+                        Gathered::Deltas(deltas) => deltas.in_flight(second, waited_ns),
+                    }
                 }
             }
         }
@@ -209,10 +276,11 @@ impl Goals {
 
     /// All workers have passed this second; `newest` is that of the fastest.
     pub(crate) fn reached(&mut self, second: u64, newest: u64) {
+        if self.reports.is_some() {
+            return self.report(second.max(newest.saturating_sub(LAG_SECONDS_MAX)));
+        }
         // Once all workers have ended, nothing more is asked of the target.
-        let ends = self.ends.iter().copied();
-        let end = ends.reduce(|a, b| Some(a?.max(b?))).flatten();
-        let last = end.map_or(u64::MAX, |end| end.0 / NS_PER_SECOND);
+        let last = self.last_end().unwrap_or(u64::MAX);
         for state in &mut self.states {
             let Gathered::Windows(windows) = &mut state.gathered else { continue };
             let broken = windows.reached(second.min(last), newest.min(last));
@@ -223,6 +291,75 @@ impl Goals {
                 }
             }
         }
+    }
+
+    /// The second in which the last worker ended, once all have.
+    fn last_end(&self) -> Option<u64> {
+        let ends = self.ends.iter().copied();
+        let end = ends.reduce(|a, b| Some(a?.max(b?))).flatten();
+        end.map(|end| end.0 / NS_PER_SECOND)
+    }
+
+    /// Reports what has happened up to this second.
+    fn report(&mut self, second: u64) {
+        if self.reports.as_ref().is_none_or(|reports| second <= reports.passed) {
+            return;
+        }
+        self.report_deltas(second);
+        self.report_end();
+        if let Some(reports) = &mut self.reports {
+            reports.out.push(Report::Passed { second });
+            reports.passed = second;
+        }
+    }
+
+    /// Reports once when the last worker ended.
+    fn report_end(&mut self) {
+        let end = self.last_end();
+        if let (Some(reports), Some(second)) = (&mut self.reports, end)
+            && !reports.end_told
+        {
+            reports.end_told = true;
+            reports.out.push(Report::End { second });
+        }
+    }
+
+    /// Reports the deltas of all seconds up to this one.
+    fn report_deltas(&mut self, to: u64) {
+        let Some(reports) = &mut self.reports else { return };
+        let last = self.states.iter().map(|state| match &state.gathered {
+            Gathered::Deltas(deltas) => deltas.last(),
+            Gathered::Whole(_) | Gathered::Windows(_) => 0,
+        });
+        let last = last.max().unwrap_or(0);
+        for second in reports.passed + 1..=to.min(last) {
+            for state in &mut self.states {
+                let Gathered::Deltas(deltas) = &mut state.gathered else { continue };
+                if let Some(delta) = deltas.take(second) {
+                    let (goal, delta) = (deltas.goal, Box::new(delta));
+                    reports.out.push(Report::Delta { goal, second, delta });
+                }
+            }
+        }
+    }
+
+    /// All workers have finished, the last in this second.
+    pub(crate) fn finished(&mut self, newest: u64) {
+        if self.reports.is_none() {
+            return;
+        }
+        self.report_deltas(u64::MAX);
+        self.report_end();
+        if let Some(reports) = &mut self.reports {
+            reports.out.push(Report::Finished { second: newest });
+            reports.passed = u64::MAX;
+        }
+    }
+
+    /// Takes what is to be reported: [`ShardJudge::take`].
+    pub(crate) fn take_reports(&mut self) -> impl Iterator<Item = Vec<u8>> + '_ {
+        let out = self.reports.iter_mut().flat_map(|reports| reports.out.drain(..));
+        out.map(|report| report.encode())
     }
 
     /// Whether the verdict so far decides whether the run goes on, at this second that all workers have
@@ -276,6 +413,8 @@ impl Goals {
                         };
                         result_of(*assertion, &found)
                     }
+                    // They are judged elsewhere.
+                    Gathered::Deltas(_) => continue,
                     Gathered::Windows(windows) => {
                         let worst = windows.worst.get(index).copied().flatten();
                         result_of_windows(*assertion, windows.judged, worst)

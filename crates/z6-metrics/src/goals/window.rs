@@ -8,79 +8,14 @@ use std::collections::VecDeque;
 
 use z6_scenario::{Assertion, AssertionKind, Goal};
 
+use super::Ended;
 use super::coarse::{Coarse, at_rank};
-use super::{Ended, Outcome};
+use super::second::{Flying, Second, Sum};
 use crate::assertions::{Figure, holds};
 use crate::tally::share;
 
 /// How far workers may be apart before windows are judged without the slowest, seconds.
-const LAG_SECONDS_MAX: u64 = 300;
-
-/// What happened in some seconds.
-#[derive(Debug, Clone, Default)]
-struct Sum {
-    /// Requests that ended, in whatever way.
-    ended: u64,
-    succeeded: u64,
-    failed: u64,
-    /// Complete responses, and those of them with a status of 4xx and 5xx.
-    responses: [u64; 3],
-    /// Checks that passed, and that did not.
-    checks: [u64; 2],
-    /// Response times of successes, nanoseconds.
-    took_ns: u128,
-    /// Response times and lower bounds of them, where a quantile is asked for.
-    latencies: Option<Box<Coarse>>,
-}
-
-impl Sum {
-    fn add(&mut self, other: &Sum) {
-        self.combine(other, u64::saturating_add, |a, b| a + b);
-        if let Some(more) = &other.latencies {
-            self.latencies.get_or_insert_default().add(more);
-        }
-    }
-
-    fn take_off(&mut self, other: &Sum) {
-        self.combine(other, u64::saturating_sub, |a, b| a - b);
-        if let (Some(mine), Some(less)) = (&mut self.latencies, &other.latencies) {
-            mine.take_off(less);
-        }
-    }
-
-    fn combine(
-        &mut self,
-        other: &Sum,
-        with: impl Fn(u64, u64) -> u64,
-        with_long: impl Fn(u128, u128) -> u128,
-    ) {
-        self.ended = with(self.ended, other.ended);
-        self.succeeded = with(self.succeeded, other.succeeded);
-        self.failed = with(self.failed, other.failed);
-        for (mine, other) in self.responses.iter_mut().zip(other.responses) {
-            *mine = with(*mine, other);
-        }
-        for (mine, other) in self.checks.iter_mut().zip(other.checks) {
-            *mine = with(*mine, other);
-        }
-        self.took_ns = with_long(self.took_ns, other.took_ns);
-    }
-}
-
-/// One second.
-#[derive(Debug, Clone, Default)]
-struct Second {
-    sum: Sum,
-    longest_ns: u64,
-}
-
-/// The requests in flight at the begin of a second.
-#[derive(Debug, Clone, Default)]
-struct Flying {
-    count: u64,
-    longest_ns: u64,
-    waited: Option<Box<Coarse>>,
-}
+pub(super) const LAG_SECONDS_MAX: u64 = 300;
 
 /// The worst that an assertion has seen, and the second at which that window ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -119,7 +54,7 @@ impl Windows {
             seconds: u64::from(seconds),
             min_requests: goal.min_requests,
             assertions: goal.assertions.clone(),
-            has_quantile: goal.assertions.iter().any(|one| one.kind.percentile().is_some()),
+            has_quantile: has_quantile(goal),
             kept: VecDeque::new(),
             low,
             sum: Sum::default(),
@@ -133,63 +68,53 @@ impl Windows {
 
     /// A request ended in this second.
     pub(super) fn ended(&mut self, second: u64, ended: &Ended) {
-        // What is earlier is no part of a window that is still to be judged.
+        let has_quantile = self.has_quantile;
+        if let Some(at) = self.second(second) {
+            at.ended(ended, has_quantile);
+        }
+    }
+
+    /// What happened in this second in one of the shards.
+    pub(super) fn add_second(&mut self, second: u64, happened: &Second) {
+        if let Some(at) = self.second(second) {
+            at.add(happened);
+        }
+    }
+
+    /// None if it is no part of a window that is still to be judged.
+    fn second(&mut self, second: u64) -> Option<&mut Second> {
         if second < self.high {
-            return;
+            return None;
         }
         let index = (second - self.low) as usize;
         if self.kept.len() <= index {
             self.kept.resize_with(index + 1, Second::default);
         }
-        let at = &mut self.kept[index];
-        let sum = &mut at.sum;
-        sum.ended += 1;
-        if let Some(status) = ended.status {
-            let kinds = [true, status / 100 == 4, z6_events::is_server_error(status)];
-            for (count, is_it) in sum.responses.iter_mut().zip(kinds) {
-                *count += u64::from(is_it);
-            }
-        }
-        for (count, more) in sum.checks.iter_mut().zip(ended.checks) {
-            *count += more;
-        }
-        let observed_ns = match ended.outcome {
-            Outcome::Succeeded => {
-                sum.succeeded += 1;
-                sum.took_ns += u128::from(ended.took_ns);
-                true
-            }
-            Outcome::Failed => {
-                sum.failed += 1;
-                false
-            }
-            Outcome::TimedOut => {
-                sum.failed += 1;
-                true
-            }
-            Outcome::GivenUp => true,
-        };
-        if observed_ns {
-            at.longest_ns = at.longest_ns.max(ended.took_ns);
-            if self.has_quantile {
-                sum.latencies.get_or_insert_default().record(ended.took_ns);
-            }
-        }
+        self.kept.get_mut(index)
     }
 
     /// A request is in flight at the begin of this second, and has waited so long since it was planned.
     pub(super) fn in_flight(&mut self, second: u64, waited_ns: u64) {
-        let Some(index) = second.checked_sub(self.next) else { return };
-        let index = index as usize;
+        let has_quantile = self.has_quantile;
+        if let Some(at) = self.flying_at(second) {
+            at.wait(waited_ns, has_quantile);
+        }
+    }
+
+    /// The requests of one of the shards that are in flight at the begin of this second.
+    pub(super) fn add_flying(&mut self, second: u64, flying: &Flying) {
+        if let Some(at) = self.flying_at(second) {
+            at.add(flying);
+        }
+    }
+
+    /// None if its window is judged.
+    fn flying_at(&mut self, second: u64) -> Option<&mut Flying> {
+        let index = second.checked_sub(self.next)? as usize;
         if self.flying.len() <= index {
             self.flying.resize_with(index + 1, Flying::default);
         }
-        let at = &mut self.flying[index];
-        at.count += 1;
-        at.longest_ns = at.longest_ns.max(waited_ns);
-        if self.has_quantile {
-            at.waited.get_or_insert_default().record(waited_ns);
-        }
+        self.flying.get_mut(index)
     }
 
     /// Judges the windows up to this second, which all workers have passed; `newest` is that of the fastest.
@@ -256,6 +181,11 @@ impl Windows {
         }
         is_broken
     }
+}
+
+/// Whether a goal asks for a quantile of response time.
+pub(super) fn has_quantile(goal: &Goal) -> bool {
+    goal.assertions.iter().any(|one| one.kind.percentile().is_some())
 }
 
 /// What an assertion compares; none if nothing says anything about it.

@@ -7,10 +7,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use z6_events::{LogDigest, LogHeader, Phase, StopReason, StoppedBy, Tick};
+use z6_events::{LogDigest, LogHeader, Phase, ShardStop, StopReason, StoppedBy, Tick};
+use z6_scenario::NS_PER_SECOND;
 
 use super::clock::{self, Clock};
 use super::crew::{Crew, Crews};
+use super::meeting::{LostShard, StopNews};
 use super::shared::{AttemptFailure, Notice};
 use super::start::HEAD_START_NS;
 use super::sys;
@@ -30,12 +32,16 @@ pub(super) struct Parts<O> {
     pub(super) clock: Clock,
     pub(super) broken: Arc<AtomicBool>,
     pub(super) targets: TargetWatch,
+    /// Of a shard that is judged together with the others.
+    pub(super) news: Option<Arc<StopNews>>,
 }
 
 /// Stops a run from another thread.
 #[derive(Debug, Clone)]
 pub struct Stopper {
     notices: Sender<Notice>,
+    news: Option<Arc<StopNews>>,
+    clock: Clock,
 }
 
 impl Stopper {
@@ -48,6 +54,13 @@ impl Stopper {
     /// Asks the run to stop without a grace period.
     pub fn stop_now(&self, reason: StopReason) {
         let _ = self.notices.send(Notice::StopNow(reason));
+    }
+
+    /// Shards that are no longer heard, of a run whose shards are judged together.
+    #[must_use]
+    pub fn lost_shards(&self) -> Vec<LostShard> {
+        let seconds = self.clock.now().0 / NS_PER_SECOND;
+        self.news.as_ref().map_or_else(Vec::new, |news| news.lost(seconds))
     }
 }
 
@@ -71,6 +84,10 @@ pub struct RunReport<O> {
     pub log_error: Option<LogError>,
     /// The panic message of a worker or of the writer: a bug in Z6.
     pub panic: Option<String>,
+    /// What all shards were told of an assertion that stops the run.
+    pub shard_stop: Option<ShardStop>,
+    /// Shards that were not heard to the end, though they were to be judged together.
+    pub lost_shards: Vec<LostShard>,
 }
 
 /// A run in progress.
@@ -85,6 +102,7 @@ pub struct RunHandle<O> {
     broken: Arc<AtomicBool>,
     /// Nothing is known of the targets yet.
     targets: TargetWatch,
+    news: Option<Arc<StopNews>>,
 }
 
 impl<O> std::fmt::Debug for WriterEnd<O> {
@@ -145,14 +163,15 @@ fn keep_first(first: &mut Option<AttemptFailure>, other: AttemptFailure) {
 
 impl<O: Observer> RunHandle<O> {
     pub(super) fn new(parts: Parts<O>) -> RunHandle<O> {
-        let Parts { header, crews, writer, notices, clock, broken, targets } = parts;
-        RunHandle { header, crews, writer, notices, clock, broken, targets }
+        let Parts { header, crews, writer, notices, clock, broken, targets, news } = parts;
+        RunHandle { header, crews, writer, notices, clock, broken, targets, news }
     }
 
     /// A handle that stops the run from elsewhere.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
-        Stopper { notices: self.notices.0.clone() }
+        let news = self.news.clone();
+        Stopper { notices: self.notices.0.clone(), news, clock: self.clock }
     }
 
     /// The log's header: seed, plan digest, addresses, epoch.
@@ -327,6 +346,7 @@ impl<O: Observer> RunHandle<O> {
 
     fn report(self, mut watch: Watch) -> RunReport<O> {
         let panic = watch.panic.take();
+        let stopper = self.stopper();
         let end = match self.writer.join() {
             Ok(end) => end,
             // The observer went down with the writer: there is nothing to report from.
@@ -353,6 +373,8 @@ impl<O: Observer> RunHandle<O> {
             no_target,
             log_error: watch.log_error,
             panic,
+            shard_stop: self.news.as_ref().and_then(|news| news.told()),
+            lost_shards: stopper.lost_shards(),
         }
     }
 }

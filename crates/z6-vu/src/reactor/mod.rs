@@ -41,7 +41,9 @@ mod writer;
 pub use arrival::{Stamper, Stamping};
 pub use coordinator::{RunHandle, RunReport, Stopper};
 pub use error::StartError;
-pub use meeting::{BARRIER_WAIT, Barrier, LateStart, Meeting, MeetingError, START_LATE_NS_MAX};
+pub use meeting::{
+    BARRIER_WAIT, Barrier, LateStart, LostShard, Meeting, MeetingError, START_LATE_NS_MAX,
+};
 pub use resolve::ResolveError;
 pub use shared::AttemptFailure;
 pub use start::{BuiltinTarget, RunSpec, Spin, check, cores, start};

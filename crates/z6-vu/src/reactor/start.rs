@@ -20,7 +20,7 @@ use super::clock::Clock;
 use super::coordinator::RunHandle;
 use super::crew::{Crew, Crews};
 use super::error::StartError;
-use super::meeting::Meeting;
+use super::meeting::{Meeting, Stops};
 use super::resolve::resolve;
 use super::shared::{Notice, WorkerState};
 use super::sink::ChannelSink;
@@ -137,7 +137,8 @@ pub fn start<O: Observer + 'static>(
     if before.is_some() && spec.meeting.is_common() {
         return Err(StartError::SetupMeeting);
     }
-    let limit = check_descriptors(&spec.scenario, spec.shard)?;
+    let others = spec.meeting.descriptors(spec.shard);
+    let limit = check_descriptors(&spec.scenario, spec.shard, others)?;
     let header = header(spec, &prepared, limit);
     let counts = addresses.iter().map(Vec::len);
     let targets = TargetWatch::new(counts, spec.scenario.first_answer_ns());
@@ -168,7 +169,7 @@ pub fn check(scenario: &Arc<Scenario>, workers: u16, folder: &Path) -> Vec<Start
     let prepared = Prepared::new(scenario, setup).and_then(|prepared| prepared.engines());
     let mut found: Vec<StartError> = prepared.err().map(StartError::from).into_iter().collect();
     found.extend(tls_config::targets(scenario, folder, None).filter_map(Result::err));
-    found.extend(check_descriptors(scenario, Shard::WHOLE).err());
+    found.extend(check_descriptors(scenario, Shard::WHOLE, 0).err());
     found
 }
 
@@ -258,8 +259,8 @@ fn http2_targets(scenario: &Scenario) -> Vec<Option<Http2Target>> {
 }
 
 /// Raises the limit of descriptors, compares it with what the run may need, and reserves room for them.
-/// Returns the limit in force.
-fn check_descriptors(scenario: &Scenario, shard: Shard) -> Result<u64, StartError> {
+/// `others` are those for other shards. Returns the limit in force.
+fn check_descriptors(scenario: &Scenario, shard: Shard, others: u64) -> Result<u64, StartError> {
     let limit = sys::raise_descriptor_limit().map_err(StartError::System)?;
     // The most of any shard.
     let own = |target: &Target| u64::from(target.max_connections).div_ceil(u64::from(shard.of()));
@@ -269,7 +270,7 @@ fn check_descriptors(scenario: &Scenario, shard: Shard) -> Result<u64, StartErro
         Scheme::Builtin | Scheme::BuiltinTls => 2 * own(target),
     };
     let connections: u64 = scenario.targets.iter().map(ends).sum();
-    let needed = connections + SPARE_DESCRIPTORS;
+    let needed = connections + others + SPARE_DESCRIPTORS;
     if needed > limit {
         return Err(StartError::Descriptors { needed, limit });
     }
@@ -410,6 +411,14 @@ impl Threads {
         header.monotonic_epoch_ns = start.start_ns();
         header.wall_epoch_ns = opening.wall_epoch_ns;
         header.clock = std::mem::take(&mut opening.facts);
+        let link = opening.stop.take();
+        let judge = |shards| observer.judge(shards);
+        let stops = link.map(|link| link.begin(self.notices.0.clone(), start, judge));
+        let stops = stops.transpose().map_err(StartError::System)?.flatten();
+        let (outbox, end, news) = match stops {
+            Some(Stops { outbox, end, news }) => (Some(outbox), Some(end), Some(news)),
+            None => (None, None, None),
+        };
         let limits = &spec.scenario.limits;
         let parts = WriterParts {
             observer,
@@ -418,7 +427,8 @@ impl Threads {
             notices: self.notices.0.clone(),
             limit_bytes: limits.max_event_log_bytes,
             has_teardown: crews.teardown.is_some(),
-            totals: opening.at_end(),
+            outbox,
+            totals: opening.at_end(end),
         };
         let attachments_max = limits.max_attachment_bytes;
         let writer = LogWriter::begin(&spec.log, &header, &spec.attached, attachments_max, parts)?;
@@ -436,6 +446,7 @@ impl Threads {
             clock: start,
             broken: self.broken,
             targets,
+            news,
         }))
     }
 }

@@ -6,6 +6,7 @@ use crossbeam_channel::{Receiver, Sender};
 use z6_events::{FooterFacts, LogAssembler, LogDigest, LogHeader, Phase, SealedBlock};
 use z6_scenario::PROJECTION_PREFIX;
 
+use super::meeting::Outbox;
 use super::shared::Notice;
 use crate::log_file::{LogError, LogFile, LogTarget};
 use crate::observer::{Observer, ReadBack};
@@ -46,6 +47,8 @@ pub(super) struct LogWriter<O> {
     limit_told: Option<Phase>,
     stop_told: bool,
     answer_told: Option<Phase>,
+    /// None unless what this shard sees is judged over all shards.
+    outbox: Option<Outbox>,
     totals: Totals,
 }
 
@@ -58,7 +61,9 @@ pub(super) struct WriterParts<O> {
     pub(super) limit_bytes: u64,
     /// Tear-down follows, and has to fit as well.
     pub(super) has_teardown: bool,
-    /// Asked at the end for the totals in the footer.
+    /// Where this shard reports to, if it does.
+    pub(super) outbox: Option<Outbox>,
+    /// Asked at the end for the totals in the footer, once the outbox is dropped.
     pub(super) totals: Totals,
 }
 
@@ -102,6 +107,7 @@ impl<O: Observer> LogWriter<O> {
             limit_told: None,
             stop_told: false,
             answer_told: None,
+            outbox: parts.outbox,
             totals: parts.totals,
         })
     }
@@ -136,7 +142,9 @@ impl<O: Observer> LogWriter<O> {
 
     /// Footer, sync and name if the log is whole.
     fn finish(self, is_whole: bool) -> WriterEnd<O> {
-        let LogWriter { output, assembler, read_back, observer, notices, totals, .. } = self;
+        let LogWriter { output, assembler, read_back, observer, notices, outbox, totals, .. } =
+            self;
+        drop(outbox);
         let end = read_back.into_end();
         let mut bytes = assembler.bytes();
         let mut digest = None;
@@ -168,6 +176,9 @@ impl<O: Observer> LogWriter<O> {
         if self.assembler.bytes() >= self.limit_bytes + more && self.limit_told != Some(phase) {
             self.limit_told = Some(phase);
             self.tell(Notice::LogFull(phase));
+        }
+        if let Some(outbox) = &mut self.outbox {
+            self.observer.reports(&mut |report| outbox.send(report));
         }
         if !self.stop_told
             && let Some(reason) = self.observer.stop()
@@ -238,6 +249,7 @@ mod tests {
             limit_told: None,
             stop_told: false,
             answer_told: None,
+            outbox: None,
             totals: Box::new(Vec::new),
         };
         for at in 0..blocks {

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use z6_events::{
-    Driver, ErrorKind, LogAssembler, LogReader, PlannedRequest, SealedBlock, TargetId, Tick,
+    Driver, ErrorKind, FooterFacts, LogAssembler, LogReader, PlannedRequest, SealedBlock, TargetId,
+    Tick,
 };
 use z6_scenario::Scenario;
 use z6_vu::memory::{Answer, Dial, MemoryDriver, Network};
@@ -31,6 +32,16 @@ impl Network for Steady {
 
 /// The log of one shard.
 pub fn log_of(scenario: &Arc<Scenario>, setup: RunSetup, network: impl Network + Copy) -> Vec<u8> {
+    log_with(scenario, setup, network, Vec::new())
+}
+
+/// The log of one shard whose footer has these totals.
+pub fn log_with(
+    scenario: &Arc<Scenario>,
+    setup: RunSetup,
+    network: impl Network + Copy,
+    totals: Vec<(String, u64)>,
+) -> Vec<u8> {
     let prepared = Prepared::new(scenario, setup).unwrap();
     let mut blocks: Vec<SealedBlock> = Vec::new();
     for engine in prepared.engines().unwrap() {
@@ -47,7 +58,8 @@ pub fn log_of(scenario: &Arc<Scenario>, setup: RunSetup, network: impl Network +
     while let Some(mut block) = reader.next_block().unwrap() {
         block.events().for_each(|event| end.observe(&event.unwrap().1));
     }
-    log.extend_from_slice(&assembler.footer(&end.footer()).unwrap().0);
+    let facts = FooterFacts { totals, ..end.footer() };
+    log.extend_from_slice(&assembler.footer(&facts).unwrap().0);
     log
 }
 

@@ -41,7 +41,7 @@ pub(super) fn meet(folder: &Path, party: &Party, wait: &Wait<'_>) -> Result<Met,
         0 => gather(folder, party, wait)?,
         _ => attend(folder, party, wait)?,
     };
-    Ok(Met { start_ns, offset: None, link: None })
+    Ok(Met { start_ns, offset: None, link: None, stop: None })
 }
 
 fn failed(path: &Path) -> impl Fn(io::Error) -> MeetingError {

@@ -1,10 +1,12 @@
 //! When a run begins: at once, at an instant of the wall clock, or together with the other shards of the run.
 //!
 //! Shards meet in a shared folder (`folder`) or at shard 0 over TCP (`tcp`). Both end with one instant for all.
+//! Over TCP an assertion can then stop all of them (`stop`).
 //! Owns the conversion of that instant to the monotonic clock, which happens once, and what the log says about
 //! the wall clock. Every wait here is bounded and ends when the run is cancelled.
 
 mod folder;
+mod stop;
 mod tcp;
 
 use std::io;
@@ -13,8 +15,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use z6_events::{LogHeader, Shard};
+use z6_events::{LogDigest, LogHeader, Shard, ShardStop};
 
+pub use self::stop::LostShard;
+pub(super) use self::stop::{Outbox, StopEnd, StopLink, StopNews, Stops};
 use self::tcp::Link;
 use super::clock::{self, Clock};
 use super::sys;
@@ -60,6 +64,9 @@ pub struct Meeting {
     pub wait_max: Duration,
     /// Ends every wait once it is true.
     pub cancelled: Arc<AtomicBool>,
+    /// Whether shards that meet over TCP report what their observers say to shard 0, which judges it and stops
+    /// all of them.
+    pub judges: bool,
     /// A wall clock that is so far ahead, nanoseconds: for tests.
     pub wall_shift_ns: i64,
 }
@@ -72,6 +79,7 @@ impl Default for Meeting {
             barrier: None,
             wait_max: BARRIER_WAIT,
             cancelled: Arc::default(),
+            judges: false,
             wall_shift_ns: 0,
         }
     }
@@ -169,6 +177,8 @@ struct Party {
     shard: Shard,
     plan_digest: [u8; 32],
     wall_shift_ns: i64,
+    /// The digest of what is judged over all shards, if anything is.
+    rules: Option<[u8; 32]>,
 }
 
 impl Party {
@@ -178,7 +188,12 @@ impl Party {
 
     /// The plan in 64 hexadecimal digits.
     fn plan(&self) -> String {
-        self.plan_digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        LogDigest(self.plan_digest).to_string()
+    }
+
+    /// What is judged over all shards, if anything is, in 64 hexadecimal digits.
+    fn rules(&self) -> Option<String> {
+        self.rules.map(|digest| LogDigest(digest).to_string())
     }
 
     /// The shards with these numbers, in words.
@@ -203,6 +218,8 @@ struct Met {
     /// None in a folder: each shard takes the instant for one of its own clock.
     offset: Option<Offset>,
     link: Option<Link>,
+    /// None unless something is judged over all shards.
+    stop: Option<StopLink>,
 }
 
 /// Tick 0, and what belongs to it.
@@ -212,6 +229,8 @@ pub(super) struct Opening {
     pub(super) wall_epoch_ns: u64,
     /// What the log says about the wall clock.
     pub(super) facts: Vec<(String, u64)>,
+    /// None unless something is judged over all shards.
+    pub(super) stop: Option<StopLink>,
     closing: Option<Closing>,
 }
 
@@ -227,6 +246,14 @@ impl Meeting {
         self.start_at_ns.is_some() || self.barrier.is_some()
     }
 
+    /// Descriptors that the connections of shard 0 to the others take: two of each for its barrier, and three more
+    /// where something is judged over all shards. Those of the others are few.
+    pub(super) fn descriptors(&self, shard: Shard) -> u64 {
+        let is_served = matches!(self.barrier, Some(Barrier::Tcp(_))) && shard.index() == 0;
+        let each = if self.judges { 5 } else { 2 };
+        if is_served { (u64::from(shard.of()) - 1) * each } else { 0 }
+    }
+
     /// Meets the other shards and settles tick 0, which is at least `head_start_ns` ahead.
     pub(super) fn open(
         &self,
@@ -234,8 +261,12 @@ impl Meeting {
         head_start_ns: u64,
     ) -> Result<Opening, MeetingError> {
         let shard = header.partition().process();
-        let party =
-            Party { shard, plan_digest: header.plan_digest, wall_shift_ns: self.wall_shift_ns };
+        let party = Party {
+            shard,
+            plan_digest: header.plan_digest,
+            wall_shift_ns: self.wall_shift_ns,
+            rules: self.judges.then(|| rules(header)),
+        };
         let wait = Wait {
             until: Instant::now() + self.wait_max,
             wait_max: self.wait_max,
@@ -271,9 +302,9 @@ impl Meeting {
             facts.push(("start_late_ns".to_owned(), late_ns));
         }
         let clock = Clock::from_start_ns(now + (wall_epoch_ns - wall_now));
-        let link = met.and_then(|met| met.link);
+        let (link, stop) = met.map_or((None, None), |met| (met.link, met.stop));
         let closing = (!is_alone).then_some(Closing { link, party });
-        Ok(Opening { clock, wall_epoch_ns, facts, closing })
+        Ok(Opening { clock, wall_epoch_ns, facts, stop, closing })
     }
 
     /// Waits until shortly before tick 0.
@@ -292,16 +323,35 @@ impl Meeting {
 }
 
 impl Opening {
-    /// What the footer says about the wall clock, asked at the end of the run.
-    pub(super) fn at_end(&mut self) -> Box<dyn FnOnce() -> Vec<(String, u64)> + Send> {
+    /// What the footer says about the wall clock and a stop of all shards, asked at the end of the run.
+    pub(super) fn at_end(
+        &mut self,
+        stop: Option<StopEnd>,
+    ) -> Box<dyn FnOnce() -> Vec<(String, u64)> + Send> {
         let closing = self.closing.take();
-        Box::new(move || match closing {
-            None => Vec::new(),
-            Some(Closing { link, party }) => {
-                clock_facts(link.and_then(|link| link.measure_again(&party)))
-            }
+        Box::new(move || {
+            // Before the connection that shard 0 closes as it ends.
+            let stop = stop.and_then(StopEnd::end);
+            let mut facts = match closing {
+                None => Vec::new(),
+                Some(Closing { link, party }) => {
+                    clock_facts(link.and_then(|link| link.measure_again(&party)))
+                }
+            };
+            facts.extend(stop.iter().flat_map(ShardStop::totals));
+            facts
         })
     }
+}
+
+/// The digest of what shards have to have in common so that one can judge for all: the scenario, and what was
+/// changed in it.
+fn rules(header: &LogHeader) -> [u8; 32] {
+    let mut text = header.scenario_text.clone();
+    for (name, value) in &header.overrides {
+        text.push_str(&format!("\0{name}\0{value}"));
+    }
+    LogDigest::from_bytes(text.as_bytes()).0
 }
 
 /// The state of the wall clock, under the names of the log's register.
@@ -341,7 +391,7 @@ mod tests {
         let before = sys::monotonic_ns();
         let mut opening = Meeting::default().open(&whole(), 5_000_000).unwrap();
         assert!(opening.clock.start_ns() >= before + 5_000_000);
-        assert!(opening.facts.is_empty() && opening.at_end()().is_empty());
+        assert!(opening.facts.is_empty() && opening.at_end(None)().is_empty());
     }
 
     #[test]
@@ -362,6 +412,15 @@ mod tests {
         let shifted = opening(50_000_000_000);
         assert_eq!(shifted.wall_epoch_ns, at_ns);
         assert!(near(&shifted, 50_000_000_000), "a clock that is ahead starts early");
+    }
+
+    #[test]
+    fn shard_0_needs_descriptors_for_the_others() {
+        let needed = |meeting: &Meeting, index| meeting.descriptors(Shard::new(index, 4).unwrap());
+        let tcp = at(&Barrier::Tcp("a:1".to_owned()));
+        assert_eq!((needed(&tcp, 0), needed(&tcp, 1)), (6, 0));
+        assert_eq!(needed(&Meeting { judges: true, ..tcp }, 0), 15);
+        assert_eq!(needed(&Meeting::default(), 0), 0);
     }
 
     #[test]
@@ -424,7 +483,7 @@ mod tests {
         assert!(found.abs_diff(300_000_000) < 100_000_000, "{found}");
         assert!(offset(&met[3].facts).unwrap().abs() < 100_000_000);
         // At the end once more, as long as shard 0 is there.
-        let again = offset(&met[2].at_end()()).unwrap();
+        let again = offset(&met[2].at_end(None)()).unwrap();
         assert!(again.abs_diff(300_000_000) < 100_000_000, "{again}");
     }
 
@@ -433,8 +492,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let barrier = Barrier::Folder(folder.path().to_owned());
         // Left behind by shards that were killed.
-        let party =
-            Party { shard: Shard::new(1, 3).unwrap(), plan_digest: [7; 32], wall_shift_ns: 0 };
+        let party = Party {
+            shard: Shard::new(1, 3).unwrap(),
+            plan_digest: [7; 32],
+            wall_shift_ns: 0,
+            rules: None,
+        };
         std::fs::write(folder::ready_path(folder.path(), &party, 1), "z6-barrier 1 5 9\n").unwrap();
         std::fs::write(folder::go_path(folder.path(), &party), "start 1\n1 5\n").unwrap();
         let met = meet(3, |_| at(&barrier));

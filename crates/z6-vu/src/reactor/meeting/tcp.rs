@@ -8,6 +8,8 @@
 //! | shard 0 | `pong NS` | its wall clock, nanoseconds since 1970 |
 //! | shard 0 | `start NS` | the common instant on that clock |
 //!
+//! Where something is judged over all shards, each has a second connection, which it makes first: `stop`.
+//!
 //! The offset of a clock is that of the fastest of some answers, taken to be read half way (Cristian): half
 //! the time of that answer bounds its error. The connection stays open, and at the end of the run the offset is
 //! measured again.
@@ -20,8 +22,14 @@ use std::time::{Duration, Instant};
 
 use z6_events::{Shard, printable};
 
-use super::{LOOK_EVERY, MeetingError, Met, Offset, Party, Wait};
+use super::{LOOK_EVERY, MeetingError, Met, Offset, Party, StopLink, Wait};
 
+/// What the first line of a shard begins with, and that on its second connection.
+const HELLO: &str = "z6-barrier 1 ";
+const STOP_HELLO: &str = "z6-stop 1 ";
+const OTHER_PROTOCOL: &str = "it speaks another protocol";
+const OTHER_RULES: &str =
+    "what stops the run is not the same: the scenario or its overrides differ";
 /// What the line with the common instant begins with.
 const START: &str = "start ";
 /// Longest line, bytes.
@@ -70,6 +78,8 @@ fn close(stream: &TcpStream) {
 #[derive(Default)]
 pub(super) struct Guests {
     there: BTreeMap<u16, TcpStream>,
+    /// The second connections, of shards that are there or about to come.
+    stops: BTreeMap<u16, TcpStream>,
     strangers: usize,
 }
 
@@ -96,6 +106,14 @@ impl Lines {
     /// Another handle on the connection. What was read and not taken stays here.
     fn again(&self) -> io::Result<Lines> {
         Ok(Lines { stream: self.stream.try_clone()?, read: Vec::new(), start: None })
+    }
+
+    /// Says that the other side is one of the run. Another handle on the connection.
+    fn welcome(&self) -> io::Result<TcpStream> {
+        // What is told to be welcome stays so.
+        let again = self.stream.try_clone()?;
+        (&self.stream).write_all(b"ok\n")?;
+        Ok(again)
     }
 
     fn close(&self) {
@@ -185,7 +203,9 @@ fn gather(address: &str, party: &Party, wait: &Wait<'_>) -> Result<Met, MeetingE
         // Whoever is gone by now is missed when the logs are read.
         let _ = stream.write_all(format!("{START}{start_ns}\n").as_bytes());
     }
-    Ok(Met { start_ns, offset: None, link: Some(link) })
+    let stops = std::mem::take(&mut lock(&guests).stops);
+    let stop = party.rules.map(|_| StopLink::Server(stops, party.shard.of()));
+    Ok(Met { start_ns, offset: None, link: Some(link), stop })
 }
 
 /// Attends to a connection on a thread of its own.
@@ -200,7 +220,7 @@ fn welcome(stream: TcpStream, party: &Party, guests: &Arc<Mutex<Guests>>) {
         let introduced = introduced(stream, &party, &attended);
         lock(&attended).strangers -= 1;
         // What goes wrong here is the other side's to report.
-        let Ok((index, lines)) = introduced else { return };
+        let Ok(Some((index, lines))) = introduced else { return };
         let _ = tell_time(lines, &party);
         // A process that takes its place is welcome.
         lock(&attended).there.remove(&index);
@@ -210,17 +230,21 @@ fn welcome(stream: TcpStream, party: &Party, guests: &Arc<Mutex<Guests>>) {
     }
 }
 
-/// Finds out who it is.
+/// Finds out who it is. A second connection is put with the others: none.
 fn introduced(
     stream: TcpStream,
     party: &Party,
     guests: &Mutex<Guests>,
-) -> io::Result<(u16, Lines)> {
+) -> io::Result<Option<(u16, Lines)>> {
     stream.set_nonblocking(false)?;
     let mut lines = Lines::new(stream)?;
     let hello = lines.answer()?;
-    match welcomed(&hello, party, guests, &lines) {
-        Ok(index) => Ok((index, lines)),
+    let welcomed = match hello.strip_prefix(STOP_HELLO) {
+        Some(rest) => stop_welcomed(rest, party, guests, &lines).map(|()| None),
+        None => welcomed(&hello, party, guests, &lines).map(Some),
+    };
+    match welcomed {
+        Ok(index) => Ok(index.map(|index| (index, lines))),
         Err(reason) => {
             lines.send(&format!("no {reason}"))?;
             Err(io::Error::other(reason))
@@ -235,28 +259,56 @@ fn welcomed(
     guests: &Mutex<Guests>,
     lines: &Lines,
 ) -> Result<u16, String> {
-    let shard = hello.strip_prefix("z6-barrier 1 ").and_then(|rest| rest.split_once(' '));
-    let (plan, shard) = shard.ok_or("it speaks another protocol")?;
-    if plan != party.plan() {
-        return Err("it has another plan: scenario, seed or overrides differ".to_owned());
-    }
-    let (index, of) = shard.split_once('/').ok_or("it speaks another protocol")?;
-    let shard = index.parse().ok().zip(of.parse().ok());
-    let shard = shard.and_then(|(index, of)| Shard::new(index, of));
-    let shard = shard.filter(|shard| shard.of() == party.shard.of());
-    let shard = shard.ok_or_else(|| format!("the run has {} shards", party.shard.of()))?;
+    let rest = hello.strip_prefix(HELLO).ok_or(OTHER_PROTOCOL)?;
+    let shard = shard_of(rest, party)?;
     // It is one of those that are told of the start only once it knows that it is welcome.
     let mut guests = lock(guests);
     if shard.index() == 0 || guests.there.contains_key(&shard.index()) {
         return Err(format!("shard {shard} is there already"));
     }
-    let clone = || {
-        (&lines.stream).write_all(b"ok\n")?;
-        lines.stream.try_clone()
-    };
-    let stream = clone().map_err(|error| error.to_string())?;
+    if party.rules.is_some() && !guests.stops.contains_key(&shard.index()) {
+        return Err(format!("{OTHER_RULES}, or its version is another"));
+    }
+    let stream = lines.welcome().map_err(|error| error.to_string())?;
     guests.there.insert(shard.index(), stream);
     Ok(shard.index())
+}
+
+/// The same for the second connection of a shard, which makes it first.
+fn stop_welcomed(
+    rest: &str,
+    party: &Party,
+    guests: &Mutex<Guests>,
+    lines: &Lines,
+) -> Result<(), String> {
+    let (rest, rules) = rest.rsplit_once(' ').ok_or(OTHER_PROTOCOL)?;
+    let shard = shard_of(rest, party)?;
+    if party.rules().is_none_or(|own| own != rules) {
+        return Err(OTHER_RULES.to_owned());
+    }
+    let mut guests = lock(guests);
+    if shard.index() == 0 || guests.there.contains_key(&shard.index()) {
+        return Err(format!("shard {shard} is there already"));
+    }
+    if !lines.read.is_empty() {
+        return Err(OTHER_PROTOCOL.to_owned());
+    }
+    let stream = lines.welcome().map_err(|error| error.to_string())?;
+    guests.stops.insert(shard.index(), stream);
+    Ok(())
+}
+
+/// Which shard of this run says `PLAN I/N`.
+fn shard_of(text: &str, party: &Party) -> Result<Shard, String> {
+    let (plan, shard) = text.split_once(' ').ok_or(OTHER_PROTOCOL)?;
+    if plan != party.plan() {
+        return Err("it has another plan: scenario, seed or overrides differ".to_owned());
+    }
+    let (index, of) = shard.split_once('/').ok_or(OTHER_PROTOCOL)?;
+    let shard = index.parse().ok().zip(of.parse().ok());
+    let shard = shard.and_then(|(index, of)| Shard::new(index, of));
+    let shard = shard.filter(|shard| shard.of() == party.shard.of());
+    shard.ok_or_else(|| format!("the run has {} shards", party.shard.of()))
 }
 
 /// Answers a shard that asks for the time, until the connection ends.
@@ -280,13 +332,13 @@ fn attend(address: &str, party: &Party, wait: &Wait<'_>) -> Result<Met, MeetingE
         if wait.is_over() {
             return Err(no_start(last));
         }
-        match connect(address, party) {
-            Ok(Ok(mut lines)) => {
+        match connect_both(address, party) {
+            Ok(Ok((mut lines, stop))) => {
                 let offset =
                     measure(&mut lines, party).map_err(|error| no_start(error.to_string()))?;
                 let start_ns = start(&mut lines, wait)?;
                 let link = Some(Link::Client(lines));
-                return Ok(Met { start_ns, offset: Some(offset), link });
+                return Ok(Met { start_ns, offset: Some(offset), link, stop });
             }
             Ok(Err(reason)) => return Err(MeetingError::Refused { reason }),
             Err(error) => last = error.to_string(),
@@ -295,8 +347,24 @@ fn attend(address: &str, party: &Party, wait: &Wait<'_>) -> Result<Met, MeetingE
     }
 }
 
+/// The connections that this shard needs; the inner error is the reason of shard 0.
+fn connect_both(
+    address: &str,
+    party: &Party,
+) -> io::Result<Result<(Lines, Option<StopLink>), String>> {
+    let who = format!("{} {}", party.plan(), party.shard);
+    let mut stop = None;
+    if let Some(rules) = party.rules() {
+        match connect(address, &format!("{STOP_HELLO}{who} {rules}"))? {
+            Ok(lines) => stop = Some(StopLink::Client(lines.stream)),
+            Err(reason) => return Ok(Err(reason)),
+        }
+    }
+    Ok(connect(address, &format!("{HELLO}{who}"))?.map(|lines| (lines, stop)))
+}
+
 /// A connection on which shard 0 has said who may be there; the inner error is its reason.
-fn connect(address: &str, party: &Party) -> io::Result<Result<Lines, String>> {
+fn connect(address: &str, hello: &str) -> io::Result<Result<Lines, String>> {
     let addresses: Vec<SocketAddr> = address.to_socket_addrs()?.collect();
     let mut stream = Err(io::ErrorKind::AddrNotAvailable.into());
     for address in addresses {
@@ -306,7 +374,7 @@ fn connect(address: &str, party: &Party) -> io::Result<Result<Lines, String>> {
         }
     }
     let mut lines = Lines::new(stream?)?;
-    lines.send(&format!("z6-barrier 1 {} {}", party.plan(), party.shard))?;
+    lines.send(hello)?;
     let answer = lines.answer()?;
     match answer.strip_prefix("no ") {
         Some(reason) => Ok(Err(printable(reason).into_owned())),
