@@ -74,8 +74,10 @@ pub(super) struct WorkerChecks {
     pub(super) cause: Option<Unsent>,
     /// How many requests the attempt that has just failed may fail.
     pub(super) failing: u32,
-    /// The event before was the timeout of an attempt: its kind.
+    /// An attempt has timed out, and may fail the requests that come next: the kind of its timeout.
     pub(super) attempt_timed_out: Option<ErrorKind>,
+    /// It has failed one.
+    pub(super) has_failed_some: bool,
     stop_reason: Option<StoppedBy>,
     ended: Option<Tick>,
     /// When the grace period is over.
@@ -108,6 +110,7 @@ impl WorkerChecks {
             stepped: Tick::ZERO,
             cause: None,
             attempt_timed_out: None,
+            has_failed_some: false,
             failing: 0,
             stop_reason: None,
             ended: None,
@@ -201,8 +204,20 @@ impl StepCheck<'_> {
             }
             self.state.cause = None;
         }
-        let timed_out = matches!(event, Event::ConnectTimedOut { .. });
-        if !timed_out && !matches!(event, Event::NotOnWire { .. } | Event::RedirectFailed { .. }) {
+        let is_of_attempt = matches!(
+            event,
+            Event::ConnectTimedOut { .. } | Event::NotOnWire { .. } | Event::RedirectFailed { .. }
+        );
+        // An attempt may fail several requests, each with what follows for its VU.
+        let follows = matches!(
+            event,
+            Event::NeverSent { .. }
+                | Event::VuStarted { .. }
+                | Event::VuStopped { .. }
+                | Event::ConnectStarted { .. }
+                | Event::ConnectionReleased { .. }
+        );
+        if !is_of_attempt && !(follows && self.state.has_failed_some) {
             self.state.attempt_timed_out = None;
         }
     }
@@ -538,6 +553,7 @@ impl StepCheck<'_> {
     pub(super) fn take_cause(&mut self, actor: Actor, error: ErrorKind) -> Option<Unsent> {
         let state = &mut *self.state;
         state.failing = state.failing.saturating_sub(1);
+        state.has_failed_some = true;
         let goes_on = state.failing > 0;
         let cause = match (state.attempt_timed_out, state.cause) {
             (Some(error), _) => {
