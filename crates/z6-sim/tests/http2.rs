@@ -33,13 +33,14 @@ request_id_header = 'Z6-Id'
 }
 
 /// A world in which much goes wrong with streams, and not only with them.
-const WILD: [(&str, &str); 12] = [
+const WILD: [(&str, &str); 13] = [
     ("latency", "log_normal:1ms,0.5"),
     ("service", "bimodal:2ms,60ms,0.05"),
     ("body_bytes", "0..70000"),
     ("chunked", "0.3"),
     ("redirects", "0.1"),
     ("fault.go_away", "0.01"),
+    ("fault.go_away_error", "0.005"),
     ("fault.refuse_stream", "0.05"),
     ("fault.reset_stream", "0.02"),
     ("fault.lower_streams", "0.02"),
@@ -157,6 +158,16 @@ fn what_is_refused_is_sent_again_and_fails_only_without() {
 }
 
 #[test]
+fn goaway_with_an_error_fails_what_the_server_had_taken() {
+    let ran = run(&shop("http2"), 3, &[("fault.go_away_error", "0.02")]);
+    assert_eq!(ran.violations, [""; 0]);
+    let failed = ran.metrics.errors.by_kind.get(z6_events::ErrorKind::ConnectionGoingAway).copied();
+    assert!(failed.is_some_and(|failed| failed > 5), "{failed:?}");
+    assert!(seen(&ran).resent > 5, "{}", seen(&ran).resent);
+    assert!(seen(&ran).going_away > 5);
+}
+
+#[test]
 fn a_reset_stream_fails_alone() {
     let ran = run(&shop("http2"), 3, &[("fault.reset_stream", "0.02")]);
     assert_eq!(ran.violations, [""; 0]);
@@ -183,9 +194,10 @@ fn every_fault_of_streams_happens_over_http2_and_none_over_http1() {
     let ran = run(&shop("auto"), 5, &[&WILD[..], &[("alpn_h2", "0")]].concat());
     assert_eq!(ran.violations, [""; 0]);
     assert!(of_http2().all(|kind| ran.injected.get(kind) == 0));
-    let quiet: Vec<_> = WILD.into_iter().filter(|(key, _)| !key.contains("stream")).collect();
-    let mut quiet = spec(&shop("auto"), 5, &[&quiet[..], &[("alpn_h2", "0")]].concat());
-    quiet.simulation.faults.set(FaultKind::GoAway, z6_scenario::simulation::Share::ZERO);
+    let mut quiet = spec(&shop("auto"), 5, &[&WILD[..], &[("alpn_h2", "0")]].concat());
+    for kind in of_http2() {
+        quiet.simulation.faults.set(kind, z6_scenario::simulation::Share::ZERO);
+    }
     // What cannot happen draws nothing.
     assert_eq!(run_spec(&quiet).metrics.requests, ran.metrics.requests);
 }

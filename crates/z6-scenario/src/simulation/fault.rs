@@ -73,6 +73,8 @@ pub enum FaultKind {
     ProxyRefused,
     /// Per request over HTTP/2: GOAWAY, after which the server takes no more on the connection.
     GoAway,
+    /// Per request over HTTP/2: GOAWAY with an error, and the end of the connection.
+    GoAwayError,
     /// Per request over HTTP/2: its stream is refused before anything is done for it.
     RefuseStream,
     /// Per request over HTTP/2: its stream is reset before the response or inside it.
@@ -83,7 +85,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// How many there are.
-    pub const COUNT: usize = 36;
+    pub const COUNT: usize = 37;
 
     /// All of them, in order.
     pub const ALL: [FaultKind; FaultKind::COUNT] = [
@@ -120,6 +122,7 @@ impl FaultKind {
         FaultKind::ExpiredToken,
         FaultKind::ProxyRefused,
         FaultKind::GoAway,
+        FaultKind::GoAwayError,
         FaultKind::RefuseStream,
         FaultKind::ResetStream,
         FaultKind::LowerStreams,
@@ -162,6 +165,7 @@ impl FaultKind {
             FaultKind::ExpiredToken => "expired_token",
             FaultKind::ProxyRefused => "proxy_refused",
             FaultKind::GoAway => "go_away",
+            FaultKind::GoAwayError => "go_away_error",
             FaultKind::RefuseStream => "refuse_stream",
             FaultKind::ResetStream => "reset_stream",
             FaultKind::LowerStreams => "lower_streams",
@@ -180,6 +184,7 @@ impl FaultKind {
         matches!(
             self,
             FaultKind::GoAway
+                | FaultKind::GoAwayError
                 | FaultKind::RefuseStream
                 | FaultKind::ResetStream
                 | FaultKind::LowerStreams

@@ -158,7 +158,8 @@ impl Seen<'_> {
             || world.keep_alive_idle_ns.is_some()
             || any(world, &BREAKS)
             || (is_http2
-                && (world.keep_alive_requests.is_some() || any(world, &[FaultKind::GoAway])));
+                && (world.keep_alive_requests.is_some()
+                    || any(world, &[FaultKind::GoAway, FaultKind::GoAwayError])));
         let reusable = response.reusable;
         if reusable == answer.closes && (answer.closes || !may_end) {
             found.add(Checker::Server, || {

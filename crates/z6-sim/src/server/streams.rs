@@ -37,6 +37,9 @@ const LOWERED_MAX_NS: u64 = 50_000_000;
 /// The second GOAWAY comes this long after the first at most, nanoseconds.
 const LAST_STREAM_MAX_NS: u64 = 20_000_000;
 
+/// Why a connection ends at once.
+const ERRORS: [ErrorCode; 2] = [ErrorCode::INTERNAL_ERROR, ErrorCode::ENHANCE_YOUR_CALM];
+
 /// The head of an interim response.
 const INTERIM: [(&[u8], &[u8]); 2] = [(b":status", b"103"), (b"link", b"</style.css>")];
 /// A frame of a stream of the server, which has none: an error of the connection (RFC 9113 section 5.1).
@@ -238,8 +241,8 @@ impl Streams {
     }
 
     /// The server ends the connection after this stream.
-    fn leave_after(&mut self, last: u32, truth: &mut Truth) {
-        self.http.go_away(last, ErrorCode::NO_ERROR);
+    fn leave_after(&mut self, last: u32, code: ErrorCode, truth: &mut Truth) {
+        self.http.go_away(last, code);
         self.leaving = Leaving::After(last);
         self.forget_later(0, truth);
     }
@@ -475,8 +478,13 @@ fn stream_begins(
     let mut draws = env.draws().stream(connection, number);
     let faults = env.faults();
     let mut happens = |kind: FaultKind| hits(faults.get(kind), &mut draws);
-    let [lowers, leaves, refuses] =
-        [FaultKind::LowerStreams, FaultKind::GoAway, FaultKind::RefuseStream].map(&mut happens);
+    let [lowers, leaves, refuses, breaks] = [
+        FaultKind::LowerStreams,
+        FaultKind::GoAway,
+        FaultKind::RefuseStream,
+        FaultKind::GoAwayError,
+    ]
+    .map(&mut happens);
     if lowers && !streams.is_lowered {
         streams.is_lowered = true;
         streams.allow(draws.uniform(0, LOWERED_MAX) as u32);
@@ -484,11 +492,18 @@ fn stream_begins(
         env.schedule(again, SimEvent::StreamsAgain(of));
         happened(env, FaultKind::LowerStreams);
     }
+    if breaks && !matches!(streams.leaving, Leaving::After(_)) {
+        happened(env, FaultKind::GoAwayError);
+        let code = ERRORS[draws.uniform(0, ERRORS.len() as u64 - 1) as usize];
+        streams.leave_after(stream.saturating_sub(2), code, truth);
+        // What is open before it is not answered either.
+        return streams.end();
+    }
     if leaves && streams.leaving == Leaving::No {
         happened(env, FaultKind::GoAway);
         match draws.uniform(0, 2) {
-            0 => streams.leave_after(stream, truth),
-            1 => return streams.leave_after(stream.saturating_sub(2), truth),
+            0 => streams.leave_after(stream, ErrorCode::NO_ERROR, truth),
+            1 => return streams.leave_after(stream.saturating_sub(2), ErrorCode::NO_ERROR, truth),
             _ => {
                 streams.http.go_away(NO_LAST_STREAM, ErrorCode::NO_ERROR);
                 streams.leaving = Leaving::Announced;
@@ -503,7 +518,7 @@ fn stream_begins(
         return streams.http.reset(stream, ErrorCode::REFUSED_STREAM);
     }
     if streams.leaving == Leaving::No && is_last(env.simulation(), number) {
-        streams.leave_after(stream, truth);
+        streams.leave_after(stream, ErrorCode::NO_ERROR, truth);
     }
     let receiving = Receiving::new(streams.http.request(), head_bytes, id_header);
     streams.receiving.insert(stream, receiving);
@@ -583,7 +598,7 @@ pub(super) fn idle_over(
     let Some(streams) = streams_of(wires, of) else { return };
     let stream = streams.http.last_stream();
     if u64::from(stream) == last && streams.is_idle() && streams.leaving == Leaving::No {
-        streams.leave_after(stream, truth);
+        streams.leave_after(stream, ErrorCode::NO_ERROR, truth);
         go_on(env, wires, truth, of);
     }
 }
@@ -627,7 +642,7 @@ pub(crate) fn say_last_stream(
 ) {
     let Some(streams) = streams_of(wires, of) else { return };
     if streams.leaving == Leaving::Announced {
-        streams.leave_after(streams.http.last_stream(), truth);
+        streams.leave_after(streams.http.last_stream(), ErrorCode::NO_ERROR, truth);
         go_on(env, wires, truth, of);
     }
 }

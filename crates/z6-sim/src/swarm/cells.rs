@@ -44,6 +44,7 @@ pub const fn impossible(kind: FaultKind, state: RequestState) -> Option<&'static
             state => before(state, BEGINS),
         },
         FaultKind::GoAway
+        | FaultKind::GoAwayError
         | FaultKind::RefuseStream
         | FaultKind::ResetStream
         | FaultKind::LowerStreams => match state {

@@ -153,6 +153,7 @@ fn per(kind: FaultKind) -> Per {
         | FaultKind::CheckFailed
         | FaultKind::ExpiredToken
         | FaultKind::GoAway
+        | FaultKind::GoAwayError
         | FaultKind::RefuseStream
         | FaultKind::ResetStream
         | FaultKind::LowerStreams => Per::Request,
