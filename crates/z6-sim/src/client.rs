@@ -2,8 +2,9 @@
 //!
 //! Owns what the reactor does with sockets, in the same order: stamps, reads, writes, and inputs that
 //! cross. What bytes mean is the session's to say; which faults occur the world's. Reading order: this file,
-//! `streams` (what is done otherwise over HTTP/2).
+//! `socket` (what it makes of a write), `streams` (what is done otherwise over HTTP/2).
 
+mod socket;
 mod streams;
 
 use std::sync::Arc;
@@ -13,12 +14,10 @@ use z6_events::{
     Protocol, TargetId, Tick,
 };
 use z6_proto_http1::Limits;
-use z6_scenario::random::Generator;
 use z6_scenario::simulation::FaultKind;
 use z6_scenario::{HttpVersion, Scenario};
 use z6_vu::session::{
-    self, BrokenWrite, End, Output, Progress, READ_BUFFER_BYTES, READS_PER_TURN, ReadAt, Requests,
-    Session,
+    self, End, Output, Progress, READ_BUFFER_BYTES, READS_PER_TURN, ReadAt, Requests, Session,
 };
 use z6_vu::templates::response_limits;
 use z6_vu::{Command, Input};
@@ -26,17 +25,13 @@ use z6_vu::{Command, Input};
 use crate::coverage::RequestState;
 use crate::draw::{hits, sample_ns};
 use crate::engine::WorkerEngine;
-use crate::inbox::{Inbox, RESET};
 use crate::queue::{SimEvent, WireRef};
 use crate::wire::{Asks, ConnectOutcome, NewWire, Segment, Wires};
 use crate::world::Outside;
 
+pub(crate) use socket::ClientEnd;
+use socket::{BLOCKED_MAX_NS, PART_BYTES_MAX, Written, write_to};
 use streams::{Carried, Streams};
-
-/// Bytes that a read or write takes at most if it takes a part only.
-const PART_BYTES_MAX: u64 = 512;
-/// A socket that would block is ready again after this long at most, nanoseconds.
-const BLOCKED_MAX_NS: u64 = 3_000_000;
 
 /// Errors of sockets, as Linux numbers them.
 const OUT_OF_PORTS: Cause = Cause { error: ErrorKind::OutOfPorts, detail: 99 };
@@ -65,26 +60,6 @@ struct Link {
     session: Session,
     /// What it carries if it speaks HTTP/2, once it is ready.
     http2: Option<Carried>,
-}
-
-/// The client's end of a connection.
-#[derive(Debug)]
-pub(crate) struct ClientEnd {
-    inbox: Inbox,
-    draws: Generator,
-    /// Bytes read from it.
-    read_bytes: u64,
-}
-
-impl ClientEnd {
-    fn new(draws: Generator) -> ClientEnd {
-        ClientEnd { inbox: Inbox::default(), draws, read_bytes: 0 }
-    }
-
-    /// The connection is closed; what is unread is lost.
-    pub(crate) fn clear(&mut self) {
-        self.inbox = Inbox::default();
-    }
 }
 
 /// The connections of one worker.
@@ -623,55 +598,4 @@ impl Client {
         engine.step(at, input);
         self.carry_out(engine, out);
     }
-}
-
-/// What a socket made of a write.
-enum Written {
-    /// It took the first of the bytes, so many.
-    Bytes(usize),
-    /// It took nothing, and is writable again later if there was something to take.
-    Nothing,
-    /// It takes nothing any more. What the peer sent before can still be read.
-    Broken(BrokenWrite),
-}
-
-/// Writes as much as the socket takes at once.
-fn write_to(out: &mut Outside<'_, '_>, of: WireRef, bytes: &[u8], state: RequestState) -> Written {
-    let now = out.env.now();
-    let Some(wire) = out.wires.get(of).filter(|_| !bytes.is_empty()) else {
-        return Written::Nothing;
-    };
-    if wire.client.inbox.reset {
-        wire.client.inbox.reset_reported = true;
-        out.env.schedule(now, SimEvent::Readable(of));
-        return Written::Broken(BrokenWrite { cause: RESET, follows_end: false });
-    }
-    let faults = out.env.faults();
-    let is_blocked = hits(faults.get(FaultKind::WouldBlock), &mut wire.client.draws);
-    let is_part = hits(faults.get(FaultKind::PartialWrite), &mut wire.client.draws);
-    let later = now.plus_ns(wire.client.draws.uniform(1, BLOCKED_MAX_NS));
-    if is_blocked {
-        out.env.schedule(later, SimEvent::Writable(of));
-        count(out, FaultKind::WouldBlock, state);
-        return Written::Nothing;
-    }
-    let mut length = bytes.len();
-    if is_part && length > 1 {
-        length = (wire.client.draws.uniform(1, PART_BYTES_MAX) as usize).min(length - 1);
-        out.env.schedule(later, SimEvent::Writable(of));
-        out.env.inject(FaultKind::PartialWrite);
-        out.env.cover(FaultKind::PartialWrite, state);
-    }
-    let written = Segment::Bytes(bytes[..length].to_vec());
-    let simulation = out.env.simulation();
-    let latency_ns = sample_ns(simulation.latency, &mut wire.up_draws);
-    let bandwidth = simulation.bandwidth_bytes_per_second;
-    let arrives = wire.up.send(now, written, latency_ns, bandwidth);
-    out.env.schedule(arrives, SimEvent::AtServer(of));
-    Written::Bytes(length)
-}
-
-fn count(out: &mut Outside<'_, '_>, kind: FaultKind, state: RequestState) {
-    out.env.inject(kind);
-    out.env.cover(kind, state);
 }

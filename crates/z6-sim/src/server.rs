@@ -294,7 +294,7 @@ impl Server {
             Drawn::Bytes(reply) => answer(env, wires, truth, of, pending.truth, reply),
             Drawn::Stream(reply) => {
                 let to = (of, stream, pending.truth);
-                streams::answer(env, wires, truth, to, reply, &mut draws);
+                streams::answer(env, wires, truth, to, &reply, &mut draws);
             }
         }
         None

@@ -130,7 +130,7 @@ impl Truth {
     }
 
     /// The server received bytes that are not a request.
-    pub(crate) fn refused(&mut self, error: impl ToString) {
+    pub(crate) fn refused(&mut self, error: &impl ToString) {
         self.refused.push(error.to_string());
     }
 

@@ -217,7 +217,7 @@ impl StepCheck<'_> {
                 | Event::ConnectStarted { .. }
                 | Event::ConnectionReleased { .. }
         );
-        if !is_of_attempt && !(follows && self.state.has_failed_some) {
+        if !(is_of_attempt || follows && self.state.has_failed_some) {
             self.state.attempt_timed_out = None;
         }
     }

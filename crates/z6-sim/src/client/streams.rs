@@ -11,7 +11,8 @@ use z6_vu::Input;
 use z6_vu::session::{Http2, ReadAt};
 use z6_vu::templates::{http2_config, response_limits2};
 
-use super::{Client, Written, write_to};
+use super::Client;
+use super::socket::{Written, write_to};
 use crate::coverage::RequestState;
 use crate::engine::WorkerEngine;
 use crate::queue::WireRef;

@@ -1,7 +1,11 @@
 //! The simulated server over HTTP/2: streams begin, are served in any order, and are answered as windows allow.
 //!
 //! Frames and header compression are those of `z6-proto-http2`. Which bytes belong to which stream is counted apart
-//! from it, from the frames that go by.
+//! from it, from the frames that go by. Reading order: this file (the state of a connection, and what time does to
+//! it), `requests`, `answers`.
+
+mod answers;
+mod requests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
@@ -9,42 +13,25 @@ use std::ops::Range;
 use z6_events::Tick;
 use z6_http::IdParts;
 use z6_proto_http2::frame::{CLIENT_PREFACE, FRAME_HEADER_BYTES, FrameHeader, FrameKind, flag};
-use z6_proto_http2::server::{Asked, RequestFields, ServerConfig, ServerConnection};
-use z6_proto_http2::{ErrorCode, FRAME_BYTES_MAX, Limits, STREAMS_ASSUMED, Slices};
-use z6_scenario::random::Generator;
-use z6_scenario::simulation::{FaultKind, Simulation};
+use z6_proto_http2::server::{ServerConfig, ServerConnection};
+use z6_proto_http2::{ErrorCode, Limits, STREAMS_ASSUMED, Slices};
+use z6_scenario::simulation::Simulation;
 
 use super::frames::Frames;
-use super::{Pending, Server, end_down, is_last, send_down};
-use crate::coverage::RequestState;
-use crate::draw::hits;
+use super::{Pending, end_down, send_down};
+use crate::answer::Meant;
 use crate::queue::{SimEvent, StreamRef, WireRef};
-use crate::reply::{After, Cut, Doing, Fields, StreamReply};
-use crate::truth::{Leads, Truth, TruthAnswer, TruthRequest};
+use crate::reply::Fields;
+use crate::truth::{Leads, Truth, TruthAnswer};
 use crate::wire::{Segment, Wires};
 use crate::world::Env;
+
+pub(super) use answers::answer;
 
 /// What a stream of the client may send before the server has made room again, bytes: less than the longest bodies.
 const WINDOW_BYTES: u32 = 32 << 10;
 /// The identifier of SETTINGS_MAX_CONCURRENT_STREAMS (RFC 9113 section 6.5.2).
 const MAX_CONCURRENT_STREAMS: u16 = 3;
-/// The last stream of a GOAWAY that only says that there will be one (RFC 9113 section 6.8).
-const NO_LAST_STREAM: u32 = (1 << 31) - 1;
-/// Streams that a server which allows fewer still allows, at most.
-const LOWERED_MAX: u64 = 4;
-/// It allows as many as before after this long at most, nanoseconds.
-const LOWERED_MAX_NS: u64 = 50_000_000;
-/// The second GOAWAY comes this long after the first at most, nanoseconds.
-const LAST_STREAM_MAX_NS: u64 = 20_000_000;
-
-/// Why a connection ends at once.
-const ERRORS: [ErrorCode; 2] = [ErrorCode::INTERNAL_ERROR, ErrorCode::ENHANCE_YOUR_CALM];
-
-/// The head of an interim response.
-const INTERIM: [(&[u8], &[u8]); 2] = [(b":status", b"103"), (b"link", b"</style.css>")];
-/// A frame of a stream of the server, which has none: an error of the connection (RFC 9113 section 5.1).
-const INTRUDER: FrameHeader = FrameHeader { length: 0, kind: FrameKind::DATA, flags: 0, stream: 2 };
-
 /// The server's end of a connection over HTTP/2.
 #[derive(Debug)]
 pub(crate) struct Streams {
@@ -111,7 +98,7 @@ struct Sent {
     interim: u64,
     status: u16,
     leads: Option<Leads>,
-    meant: Option<crate::answer::Meant>,
+    meant: Option<Meant>,
     is_whole: bool,
     /// The final head is sent.
     has_begun: bool,
@@ -370,197 +357,9 @@ impl Streams {
     }
 }
 
-impl Server {
-    /// Frames of a client arrive.
-    pub(super) fn frames_at_server(
-        &mut self,
-        env: &mut Env<'_>,
-        wires: &mut Wires,
-        truth: &mut Truth,
-        of: WireRef,
-        bytes: &[u8],
-    ) {
-        let Some(wire) = wires.get(of) else { return };
-        let number = wire.number;
-        let new = || Box::new(Streams::new(env.simulation(), number));
-        wire.server.streams.get_or_insert_with(new).note_received(bytes, truth);
-        let mut from = 0;
-        while let Some(streams) = streams_of(wires, of) {
-            let Some(asked) = streams.http.received(bytes, &mut from) else { break };
-            match asked {
-                Asked::Request { stream, ends } => {
-                    stream_begins(env, wires, truth, of, stream);
-                    if ends {
-                        self.stream_requested(env, wires, truth, of, stream);
-                    }
-                }
-                Asked::Content { stream, range, ends } => {
-                    if let Some(receiving) = streams.receiving.get_mut(&stream) {
-                        receiving.content_bytes += range.len() as u64;
-                        receiving.text.extend_from_slice(&bytes[range]);
-                    }
-                    if ends {
-                        self.stream_requested(env, wires, truth, of, stream);
-                    }
-                }
-                Asked::Reset { stream, .. } => streams.reset_by_client(stream),
-                Asked::Rejected { stream, kind: None } => {
-                    let (_, allowed) = streams.heads.remove(&stream).unwrap_or((0, u32::MAX));
-                    streams.check_limit(streams.http.open() + 1, allowed, stream, truth);
-                    truth.not_processed(streams.connection, number_of(stream));
-                }
-                Asked::Rejected { kind: Some(kind), .. } => truth.refused(kind),
-                Asked::GoingAway(_) => {}
-                Asked::Broken(error) => {
-                    truth.refused(error);
-                    flush(env, wires, truth, of);
-                    return end_down(env, wires, of, env.now(), Segment::End);
-                }
-            }
-        }
-        go_on(env, wires, truth, of);
-    }
-
-    /// A request has come whole, if the server takes it.
-    fn stream_requested(
-        &mut self,
-        env: &mut Env<'_>,
-        wires: &mut Wires,
-        truth: &mut Truth,
-        of: WireRef,
-        stream: u32,
-    ) {
-        let Some(wire) = wires.get(of) else { return };
-        let (connection, number) = (wire.number, number_of(stream));
-        let Some(streams) = &mut wire.server.streams else { return };
-        let Some(received) = streams.receiving.remove(&stream) else { return };
-        let Receiving { path, is_head, id, text, head_bytes, content_bytes } = received;
-        let data_frames = content_bytes.div_ceil(FRAME_BYTES_MAX as u64);
-        let kept = env.keeps_truth().then(|| TruthRequest {
-            connection,
-            number,
-            target: wire.target,
-            id: id.as_ref().map(|(id, _)| *id),
-            is_http2: true,
-            text: truth.keep_text(&text, id.map(|(_, place)| place)),
-            request_bytes: head_bytes + content_bytes + data_frames * FRAME_HEADER_BYTES as u64,
-            received: env.now(),
-            is_muddled: false,
-            answer: None,
-        });
-        let index = truth.received(kept);
-        let (wants_close, asks) = (false, wire.asks.remove(&number));
-        let pending = Pending { number, is_head, wants_close, path, asks, truth: index };
-        streams.pending.insert(stream, pending);
-        self.begin_service(env, (of, StreamRef(stream)), connection, number);
-    }
-}
-
 fn streams_of(wires: &mut Wires, of: WireRef) -> Option<&mut Streams> {
     let server = &mut wires.get(of)?.server;
     server.streams.as_deref_mut().filter(|_| !server.is_closed)
-}
-
-/// The head of a request has come: whether the server takes it, and whether it takes more after it.
-fn stream_begins(
-    env: &mut Env<'_>,
-    wires: &mut Wires,
-    truth: &mut Truth,
-    of: WireRef,
-    stream: u32,
-) {
-    let Some(wire) = wires.get(of) else { return };
-    let (connection, number) = (wire.number, number_of(stream));
-    let id_header = env.spec().scenario.target(wire.target).request_id_header.as_deref();
-    let Some(streams) = &mut wire.server.streams else { return };
-    let (head_bytes, allowed) = streams.heads.remove(&stream).unwrap_or((0, u32::MAX));
-    streams.check_limit(streams.http.open(), allowed, stream, truth);
-    let mut draws = env.draws().stream(connection, number);
-    let faults = env.faults();
-    let mut happens = |kind: FaultKind| hits(faults.get(kind), &mut draws);
-    let [lowers, leaves, refuses, breaks] = [
-        FaultKind::LowerStreams,
-        FaultKind::GoAway,
-        FaultKind::RefuseStream,
-        FaultKind::GoAwayError,
-    ]
-    .map(&mut happens);
-    if lowers && !streams.is_lowered {
-        streams.is_lowered = true;
-        streams.allow(draws.uniform(0, LOWERED_MAX) as u32);
-        let again = env.after_ns(draws.uniform(1, LOWERED_MAX_NS));
-        env.schedule(again, SimEvent::StreamsAgain(of));
-        happened(env, FaultKind::LowerStreams);
-    }
-    if breaks && !matches!(streams.leaving, Leaving::After(_)) {
-        happened(env, FaultKind::GoAwayError);
-        let code = ERRORS[draws.uniform(0, ERRORS.len() as u64 - 1) as usize];
-        streams.leave_after(stream.saturating_sub(2), code, truth);
-        // What is open before it is not answered either.
-        return streams.end();
-    }
-    if leaves && streams.leaving == Leaving::No {
-        happened(env, FaultKind::GoAway);
-        match draws.uniform(0, 2) {
-            0 => streams.leave_after(stream, ErrorCode::NO_ERROR, truth),
-            1 => return streams.leave_after(stream.saturating_sub(2), ErrorCode::NO_ERROR, truth),
-            _ => {
-                streams.http.go_away(NO_LAST_STREAM, ErrorCode::NO_ERROR);
-                streams.leaving = Leaving::Announced;
-                let later = env.after_ns(draws.uniform(1, LAST_STREAM_MAX_NS));
-                env.schedule(later, SimEvent::LastStream(of));
-            }
-        }
-    }
-    if refuses {
-        happened(env, FaultKind::RefuseStream);
-        truth.not_processed(connection, number);
-        return streams.http.reset(stream, ErrorCode::REFUSED_STREAM);
-    }
-    if streams.leaving == Leaving::No && is_last(env.simulation(), number) {
-        streams.leave_after(stream, ErrorCode::NO_ERROR, truth);
-    }
-    let receiving = Receiving::new(streams.http.request(), head_bytes, id_header);
-    streams.receiving.insert(stream, receiving);
-}
-
-impl Receiving {
-    /// A request of which the head has come. `id_header` is the name of the header with the request id.
-    fn new(request: &RequestFields, head_bytes: u64, id_header: Option<&str>) -> Receiving {
-        let mut text = Vec::new();
-        let mut push = |name: &[u8], value: &[u8]| {
-            for part in [name, b": ", value, b"\r\n"] {
-                text.extend_from_slice(part);
-            }
-            text.len() - b"\r\n".len() - value.len()
-        };
-        push(b":method", request.method());
-        push(b":scheme", request.scheme());
-        push(b":authority", request.authority());
-        push(b":path", request.path());
-        let mut id = None;
-        for (name, value) in request.fields() {
-            let start = push(name, value);
-            if id_header.is_some_and(|header| header.as_bytes().eq_ignore_ascii_case(name)) {
-                let place = start..start + value.len();
-                id = IdParts::parse(value).map(|id| (id, place));
-            }
-        }
-        text.extend_from_slice(b"\r\n");
-        Receiving {
-            path: String::from_utf8_lossy(request.path()).into_owned(),
-            is_head: request.method() == b"HEAD",
-            id,
-            text,
-            head_bytes,
-            content_bytes: 0,
-        }
-    }
-}
-
-fn happened(env: &mut Env<'_>, kind: FaultKind) {
-    env.inject(kind);
-    env.cover(kind, RequestState::Http2);
 }
 
 /// Sends what is to be sent, and ends the connection if that was all.
@@ -656,130 +455,6 @@ pub(crate) fn allow_again(env: &mut Env<'_>, wires: &mut Wires, truth: &mut Trut
     flush(env, wires, truth, of);
 }
 
-/// Does about a request what was drawn. `to`: its connection, stream and place in the list of requests.
-pub(super) fn answer(
-    env: &mut Env<'_>,
-    wires: &mut Wires,
-    truth: &mut Truth,
-    (of, stream, index): (WireRef, StreamRef, usize),
-    reply: StreamReply,
-    draws: &mut Generator,
-) {
-    flush(env, wires, truth, of);
-    let Some(wire) = wires.get(of) else { return };
-    wire.fault = reply.fault;
-    let Some(streams) = &mut wire.server.streams else { return };
-    let StreamRef(id) = stream;
-    match &reply.doing {
-        Doing::Answers | Doing::Trickles(_) | Doing::Intrudes { .. } => {
-            streams.begin_answer(id, index, &reply);
-            if let Some((pause_ns, _)) = streams.answering.get(&id).and_then(|a| a.pieces.front()) {
-                let next = env.after_ns(*pause_ns);
-                env.schedule(next, SimEvent::Piece(of, stream));
-            }
-        }
-        Doing::Resets { code, after } => {
-            if let Some(bytes) = after {
-                streams.send_head(id, &reply, false);
-                streams.http.content(id, &reply.body[..*bytes], false);
-            }
-            streams.http.reset(id, *code);
-        }
-        Doing::Breaks { cut, after } => {
-            let bytes = streams.broken_off(id, &reply, *cut, draws);
-            send_down(env, wires, of, env.now(), Segment::Bytes(bytes));
-            return end_down(env, wires, of, env.now(), ending(*after));
-        }
-        Doing::Leaves(after) => return end_down(env, wires, of, env.now(), ending(*after)),
-        Doing::Babbles(bytes) => {
-            streams.is_garbled = true;
-            streams.http.raw(bytes);
-        }
-    }
-    go_on(env, wires, truth, of);
-    if let Doing::Intrudes { pause_ns } = reply.doing
-        && let Some(streams) = streams_of(wires, of)
-    {
-        streams.is_garbled = true;
-        streams.http.raw(&INTRUDER.bytes());
-        let (bytes, _) = streams.take_output(env.now(), truth);
-        send_down(env, wires, of, env.after_ns(pause_ns), Segment::Bytes(bytes));
-    }
-}
-
-/// How a connection ends that is not left as RFC 9113 says.
-fn ending(after: After) -> Segment {
-    match after {
-        After::Resets => Segment::Reset,
-        After::Ends | After::Stays => Segment::End,
-    }
-}
-
 fn pairs(fields: &Fields) -> impl Iterator<Item = (&[u8], &[u8])> {
     fields.iter().map(|(name, value)| (name.as_slice(), value.as_slice()))
-}
-
-impl Streams {
-    fn send_head(&mut self, stream: u32, reply: &StreamReply, ends: bool) {
-        for _ in 0..reply.interim {
-            self.http.respond_fields(stream, INTERIM, false);
-        }
-        self.http.respond_fields(stream, pairs(&reply.head), ends);
-    }
-
-    /// Begins to answer: the body follows as windows and pauses allow.
-    fn begin_answer(&mut self, stream: u32, index: usize, reply: &StreamReply) {
-        let sent = Sent {
-            index,
-            interim: reply.interim,
-            has_begun: false,
-            status: reply.status,
-            leads: reply.leads.clone(),
-            meant: reply.meant.clone(),
-            is_whole: reply.is_whole,
-            bytes: 0,
-            ends_with_block: false,
-            first_read: None,
-        };
-        self.sent.insert(stream, sent);
-        self.send_head(stream, reply, reply.ends_with_head);
-        if reply.ends_with_head {
-            return;
-        }
-        let pieces = match &reply.doing {
-            Doing::Trickles(pieces) => VecDeque::from(pieces.clone()),
-            _ => VecDeque::new(),
-        };
-        let answering = Answering {
-            from: 0,
-            to: if pieces.is_empty() { reply.body.len() } else { 0 },
-            body: reply.body.clone(),
-            frame_ends: VecDeque::from(reply.frame_ends.clone()),
-            trailers: reply.trailers.clone(),
-            pieces,
-        };
-        self.answering.insert(stream, answering);
-    }
-
-    /// The bytes of a response that is broken off.
-    fn broken_off(
-        &mut self,
-        stream: u32,
-        reply: &StreamReply,
-        cut: Cut,
-        draws: &mut Generator,
-    ) -> Vec<u8> {
-        self.send_head(stream, reply, reply.ends_with_head);
-        let head_bytes = self.http.unwritten_bytes() as u64;
-        self.http.content(stream, &reply.body, true);
-        let mut bytes = self.take_frames();
-        let whole = bytes.len() as u64;
-        // Without a body to speak of it ends inside the head.
-        let (from, to) = match cut {
-            Cut::Body if whole > head_bytes => (head_bytes, whole - 1),
-            Cut::Body | Cut::Head => (1, head_bytes - 1),
-        };
-        bytes.truncate(draws.uniform(from, to) as usize);
-        bytes
-    }
 }
