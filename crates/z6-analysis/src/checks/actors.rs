@@ -56,6 +56,8 @@ pub(super) struct Ends {
     pub(super) reached: Option<Tick>,
     /// The grace period is over, or was ended.
     pub(super) is_final: bool,
+    /// The last step before the one that noticed the end.
+    pub(super) before: Tick,
 }
 
 /// An actor that is alive, and what its next step has to be.
@@ -437,8 +439,12 @@ impl Actors {
             return;
         };
         let end = ends.reached.map_or(state.stop, |end| state.stop.min(end));
+        // A condition that a late loop asks in the step that notices the end gets no answer before it.
+        let is_asked_late = ends.reached.is_some()
+            && ends.before < state.due
+            && matches!(plan.plan.enter(actor, Step(state.next_step)), Way::Ask(_));
         // Otherwise its next step comes first, or it has no end yet.
-        let is_idle = self.asked.contains_key(&place) || state.due >= end;
+        let is_idle = self.asked.contains_key(&place) || state.due >= end || is_asked_late;
         if state.busy || journey.is_over || !is_idle || end == Tick::MAX {
             return;
         }
@@ -516,7 +522,7 @@ impl Actors {
             self.journeys.remove(&place);
         } else {
             // `vu_stopped` follows.
-            let ends = Ends { reached: None, is_final: false };
+            let ends = Ends { reached: None, is_final: false, before: Tick::MAX };
             self.step_ended(plan, actor, (Tick::ZERO, 0), (StepEnd::Succeeded, ends));
             if let Some(journey) = self.journeys.get_mut(&place) {
                 journey.is_over = true;

@@ -70,6 +70,9 @@ pub(super) struct WorkerChecks {
     last: Tick,
     /// Its last step before the one under way.
     pub(super) stepped: Tick,
+    /// The last step before the one under way, and before the one that noticed the end.
+    before: Tick,
+    before_end: Tick,
     /// Of the step under way, from its input.
     pub(super) cause: Option<Unsent>,
     /// How many requests the attempt that has just failed may fail.
@@ -108,6 +111,8 @@ impl WorkerChecks {
             open: SlotTable::default(),
             last: Tick::ZERO,
             stepped: Tick::ZERO,
+            before: Tick::ZERO,
+            before_end: Tick::MAX,
             cause: None,
             attempt_timed_out: None,
             has_failed_some: false,
@@ -203,6 +208,7 @@ impl StepCheck<'_> {
                 self.report(None, ViolationKind::MissingNotOnWire {});
             }
             self.state.cause = None;
+            self.state.before = self.state.stepped;
         }
         let is_of_attempt = matches!(
             event,
@@ -512,8 +518,9 @@ impl StepCheck<'_> {
 
     /// How far the run has come.
     fn ends(&self) -> Ends {
-        let WorkerChecks { ended, grace_end, is_cut, .. } = *self.state;
-        Ends { reached: ended, is_final: is_cut || (ended.is_some() && grace_end <= self.here.at) }
+        let WorkerChecks { ended, grace_end, is_cut, before_end, .. } = *self.state;
+        let is_final = is_cut || (ended.is_some() && grace_end <= self.here.at);
+        Ends { reached: ended, is_final, before: before_end }
     }
 
     fn branch(&mut self, actor: Actor, step: Step, holds: bool) {
@@ -709,6 +716,7 @@ impl StepCheck<'_> {
             self.report(None, ViolationKind::EndReachedTwice {});
         }
         self.state.ended = Some(end);
+        self.state.before_end = self.state.before;
         let grace_ns = match by {
             StoppedBy::NoTarget
             | StoppedBy::NoAnswer
