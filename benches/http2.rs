@@ -136,7 +136,7 @@ fn exchange(criterion: &mut Criterion) {
             step += 1;
             start_batch(&mut client, &template, step);
             for tag in 0..STREAMS {
-                black_box(client.cancel(Tag(tag)));
+                black_box(client.cancel(Tag(tag), &()));
             }
             let bytes = client.unwritten_bytes();
             client.wrote(bytes, |_, _| {});

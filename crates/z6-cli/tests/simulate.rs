@@ -179,6 +179,38 @@ fn a_verified_run_is_the_same_run() {
     );
 }
 
+/// Over HTTP/2 as over HTTP/1.1: the example, and its log.
+#[test]
+fn http2_is_simulated() {
+    let folder = Folder::new("");
+    let path = z6_testing::journeys::examples().join("http2.toml");
+    let path = path.to_str().unwrap();
+    let run = |out: &str, more: &[&str]| {
+        let common = ["simulate", path, "--verify", "--json", "--output", out];
+        folder.run(&[&common, more].concat()).expect(0)
+    };
+    let calm = run("calm", &[]);
+    assert_eq!(figure(&calm.stdout, "/requests/failed"), 0);
+    assert!(figure(&calm.stdout, "/requests/succeeded").as_u64() > Some(10_000));
+    assert_eq!(figure(&calm.stdout, "/connections/opened"), 4);
+    assert_eq!(receipt(&calm), receipt(&run("again", &[])));
+    folder.run(&["replay", "calm"]).expect(0);
+    let faults = ["--fault=go_away=0.001", "--fault=refuse_stream=0.002"];
+    let faulty = run("faulty", &[&faults[..], &["--fault=lower_streams=0.01"]].concat());
+    // All of them are sent again. One that is refused twice fails.
+    let failed = figure(&faulty.stdout, "/requests/failed");
+    assert!(failed.as_u64() < Some(3), "{failed}");
+    let by_kind = figure(&faulty.stdout, "/errors/by_kind").as_object().cloned().unwrap();
+    assert!(by_kind.keys().all(|kind| kind == "stream_refused"), "{by_kind:?}");
+    let metadata = folder.read("faulty/metadata.json");
+    for fault in ["go_away", "refuse_stream", "lower_streams"] {
+        let count = figure(&metadata, &format!("/simulation/faults/{fault}"));
+        assert!(count.as_u64() > Some(5), "{fault}: {count}");
+    }
+    assert_eq!(figure(&metadata, "/simulation/violations"), serde_json::json!([]));
+    folder.run(&["replay", "faulty"]).expect(0);
+}
+
 #[test]
 fn simulated_journeys_break_no_rule() {
     let folder = Folder::new("");

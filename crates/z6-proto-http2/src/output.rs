@@ -15,7 +15,7 @@ pub const SLICES_MAX: usize = 64;
 /// Written bytes are cut off the front of the buffer beyond this many.
 const WRITTEN_BYTES_KEPT: usize = 16 * 1024;
 
-/// What is sent in place of the content of a frame whose stream has ended while the frame was being written.
+/// What is sent in place of the content of a frame whose stream the peer has ended while the frame was being written.
 static FILLER: [u8; FRAME_BYTES_MAX] = [0; FRAME_BYTES_MAX];
 
 /// Where the content of requests is.
@@ -94,8 +94,19 @@ struct Data {
     /// Where its content is in the body.
     from: usize,
     bytes: usize,
-    /// The stream has ended: the content is not there any more.
-    is_abandoned: bool,
+    /// Where the content is.
+    content: Content,
+}
+
+/// Where the content of a DATA frame is.
+#[derive(Clone, Copy, Debug)]
+enum Content {
+    /// The caller has it.
+    Body,
+    /// The stream was cancelled: it is kept here.
+    Kept,
+    /// The stream has ended: it is not there any more.
+    Gone,
 }
 
 impl Chunk {
@@ -123,6 +134,8 @@ pub(crate) struct Output {
     acks: u32,
     /// The highest stream of which a byte was written.
     stream_written: u32,
+    /// The content of the first frame if its stream was cancelled while it was being written.
+    kept: Vec<u8>,
 }
 
 impl Output {
@@ -204,19 +217,40 @@ impl Output {
         from: usize,
         bytes: usize,
     ) {
-        let is_abandoned = false;
-        self.chunks.push_back(Chunk::Data(Data { header, stream, tag, from, bytes, is_abandoned }));
+        let content = Content::Body;
+        self.chunks.push_back(Chunk::Data(Data { header, stream, tag, from, bytes, content }));
         self.unwritten += FRAME_HEADER_BYTES + bytes;
         self.data += bytes;
     }
 
+    /// Takes the newest head of a request out of the queue, if none of it is written. Returns its stream.
+    pub(crate) fn withdraw_head(&mut self) -> Option<u32> {
+        let is_head = |chunk: &Chunk| matches!(chunk, Chunk::Head { .. });
+        let last = self.chunks.iter().rposition(is_head)?;
+        let Chunk::Head { bytes, stream, .. } = self.chunks[last] else { return None };
+        if last == 0 && self.front_at > 0 {
+            return None;
+        }
+        let is_own = |chunk: &&Chunk| !matches!(chunk, Chunk::Data(_));
+        let before: usize =
+            self.chunks.iter().take(last).filter(is_own).map(|chunk| chunk.len()).sum();
+        let written = self.chunks.front().filter(is_own).map_or(0, |_| self.front_at);
+        let from = self.buffer_at + before - written;
+        self.buffer.drain(from..from + bytes);
+        self.chunks.remove(last);
+        self.unwritten -= bytes;
+        Some(stream)
+    }
+
     /// A stream has ended: takes its DATA out of the queue, and what is said when its head is written. Returns the
-    /// content taken out, bytes, and how much content of it will not have been written.
-    pub(crate) fn forget(&mut self, stream: u32) -> (usize, usize) {
+    /// content taken out, bytes, and how much content of it will not have been written. `body`: that of the request
+    /// if the peer may still look at it. Of a frame that is being written, the rest goes out.
+    pub(crate) fn forget(&mut self, stream: u32, body: Option<&[u8]>) -> (usize, usize) {
         let (mut taken_out, mut unsent) = (0, 0);
         let (mut is_first, front_at) = (true, self.front_at);
         let unwritten = &mut self.unwritten;
         let data_waiting = &mut self.data;
+        let kept = &mut self.kept;
         self.chunks.retain_mut(|chunk| {
             let is_front = std::mem::replace(&mut is_first, false);
             match chunk {
@@ -225,7 +259,14 @@ impl Output {
                     true
                 }
                 Chunk::Data(data) if data.stream == stream && is_front && front_at > 0 => {
-                    data.is_abandoned = true;
+                    data.content = Content::Gone;
+                    if let Some(content) =
+                        body.and_then(|body| body.get(data.from..data.from + data.bytes))
+                    {
+                        kept.clear();
+                        kept.extend_from_slice(content);
+                        data.content = Content::Kept;
+                    }
                     unsent += data.bytes - front_at.saturating_sub(FRAME_HEADER_BYTES);
                     true
                 }
@@ -256,10 +297,10 @@ impl Output {
             let header = &data.header[skipped.min(FRAME_HEADER_BYTES)..];
             let from = skipped.saturating_sub(FRAME_HEADER_BYTES);
             skipped = 0;
-            let content = if data.is_abandoned {
-                &FILLER[from..data.bytes]
-            } else {
-                &bodies.body(data.tag)[data.from + from..data.from + data.bytes]
+            let content = match data.content {
+                Content::Body => &bodies.body(data.tag)[data.from + from..data.from + data.bytes],
+                Content::Kept => &self.kept[from..data.bytes],
+                Content::Gone => &FILLER[from..data.bytes],
             };
             if !slices.push(&self.buffer[own_from..own_to])
                 || !slices.push(header)

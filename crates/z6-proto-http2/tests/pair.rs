@@ -180,7 +180,7 @@ proptest! {
                 }
                 (Fate::Refuse, Some(None)) => {}
                 (Fate::Cancel, None) => {
-                    prop_assert!(client.cancel(tag).is_some());
+                    prop_assert!(client.cancel(tag, &bodies).is_some());
                 }
                 other => panic!("{other:?}"),
             }

@@ -18,6 +18,8 @@ pub const MAX_DELAY_NS: u64 = 3_600_000_000_000;
 pub const MAX_BODY_BYTES: u64 = 16 << 20;
 /// The most places in service at once of a queueing server.
 pub const MAX_SERVERS: u32 = 1_000_000;
+/// The most streams at once that a simulated server can allow.
+pub const MAX_STREAMS: u32 = 10_000;
 /// The largest bandwidth, bytes per second.
 pub const MAX_BANDWIDTH: u64 = 1 << 40;
 /// The largest sigma of a log-normal delay, millionths.
@@ -67,6 +69,10 @@ pub struct Simulation {
     pub keep_alive_requests: Option<u64>,
     /// The server closes a connection that was idle for so long, nanoseconds.
     pub keep_alive_idle_ns: Option<u64>,
+    /// Requests at once that the server takes on a connection over HTTP/2.
+    pub max_concurrent_streams: u32,
+    /// Share of connections with `http_version = "auto"` for which the server selects HTTP/2.
+    pub alpn_h2: Share,
     /// What goes wrong, and how often.
     pub faults: Faults,
 }
@@ -86,6 +92,8 @@ impl Default for Simulation {
             chunked: Share::ZERO,
             keep_alive_requests: None,
             keep_alive_idle_ns: None,
+            max_concurrent_streams: 128,
+            alpn_h2: Share::ONE,
             faults: Faults::default(),
         }
     }
@@ -205,7 +213,7 @@ pub struct BodyBytes {
 }
 
 /// The names of all settings but the faults, in the order of [`Simulation`]'s fields.
-pub const SETTINGS: [&str; 12] = [
+pub const SETTINGS: [&str; 14] = [
     "connect",
     "latency",
     "bandwidth_bytes_per_second",
@@ -218,6 +226,8 @@ pub const SETTINGS: [&str; 12] = [
     "chunked",
     "keep_alive_requests",
     "keep_alive_idle",
+    "max_concurrent_streams",
+    "alpn_h2",
 ];
 
 /// The prefix of a fault's name in a setting: `fault.reset_in_body`.
@@ -261,6 +271,8 @@ impl Simulation {
             "keep_alive_idle" => {
                 self.keep_alive_idle_ns = text::optional(value, text::duration)?;
             }
+            "max_concurrent_streams" => self.max_concurrent_streams = text::streams(value)?,
+            "alpn_h2" => self.alpn_h2 = text::share(value)?,
             _ => return Err(ScenarioError::UnknownSetting { key: key.to_owned() }),
         }
         Ok(())
@@ -287,6 +299,8 @@ impl Simulation {
             "keep_alive_requests" => number(self.keep_alive_requests),
             "statuses_after" => duration(self.statuses_after_ns),
             "keep_alive_idle" => duration(self.keep_alive_idle_ns),
+            "max_concurrent_streams" => self.max_concurrent_streams.to_string(),
+            "alpn_h2" => self.alpn_h2.to_string(),
             _ => return None,
         })
     }

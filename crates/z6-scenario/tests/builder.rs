@@ -56,6 +56,8 @@ fn everything() -> Vec<ScenarioBuilder> {
         ("redirects", "0.25"),
         ("keep_alive_requests", "100"),
         ("keep_alive_idle", "2s"),
+        ("max_concurrent_streams", "10"),
+        ("alpn_h2", "0.5"),
     ] {
         world.set(key, value).unwrap();
     }

@@ -1,32 +1,37 @@
 //! The connections of one simulated worker: the driver of [`z6_vu::session`] on simulated sockets.
 //!
 //! Owns what the reactor does with sockets, in the same order: stamps, reads, writes, and inputs that
-//! cross. What bytes mean is the session's to say; which faults occur the world's.
+//! cross. What bytes mean is the session's to say; which faults occur the world's. Reading order: this file,
+//! `socket` (what it makes of a write), `streams` (what is done otherwise over HTTP/2).
+
+mod socket;
+mod streams;
+
+use std::sync::Arc;
 
 use z6_events::{
-    ArrivalStamp, Cause, ConnectionSlot, ErrorKind, ExchangeSlot, PlannedRequest, TargetId, Tick,
+    ArrivalStamp, Cause, ConnectedAs, ConnectionSlot, ErrorKind, ExchangeSlot, PlannedRequest,
+    Protocol, TargetId, Tick,
 };
 use z6_proto_http1::Limits;
-use z6_scenario::random::Generator;
 use z6_scenario::simulation::FaultKind;
+use z6_scenario::{HttpVersion, Scenario};
 use z6_vu::session::{
-    self, BrokenWrite, End, Output, Progress, READ_BUFFER_BYTES, READS_PER_TURN, ReadAt, Requests,
-    Session,
+    self, End, Output, Progress, READ_BUFFER_BYTES, READS_PER_TURN, ReadAt, Requests, Session,
 };
+use z6_vu::templates::response_limits;
 use z6_vu::{Command, Input};
 
 use crate::coverage::RequestState;
 use crate::draw::{hits, sample_ns};
 use crate::engine::WorkerEngine;
-use crate::inbox::{Inbox, RESET};
 use crate::queue::{SimEvent, WireRef};
 use crate::wire::{Asks, ConnectOutcome, NewWire, Segment, Wires};
 use crate::world::Outside;
 
-/// Bytes that a read or write takes at most if it takes a part only.
-const PART_BYTES_MAX: u64 = 512;
-/// A socket that would block is ready again after this long at most, nanoseconds.
-const BLOCKED_MAX_NS: u64 = 3_000_000;
+pub(crate) use socket::ClientEnd;
+use socket::{BLOCKED_MAX_NS, PART_BYTES_MAX, Written, write_to};
+use streams::{Carried, Streams};
 
 /// Errors of sockets, as Linux numbers them.
 const OUT_OF_PORTS: Cause = Cause { error: ErrorKind::OutOfPorts, detail: 99 };
@@ -53,26 +58,8 @@ struct Link {
     is_connecting: bool,
     started: Tick,
     session: Session,
-}
-
-/// The client's end of a connection.
-#[derive(Debug)]
-pub(crate) struct ClientEnd {
-    inbox: Inbox,
-    draws: Generator,
-    /// Bytes read from it.
-    read_bytes: u64,
-}
-
-impl ClientEnd {
-    fn new(draws: Generator) -> ClientEnd {
-        ClientEnd { inbox: Inbox::default(), draws, read_bytes: 0 }
-    }
-
-    /// The connection is closed; what is unread is lost.
-    pub(crate) fn clear(&mut self) {
-        self.inbox = Inbox::default();
-    }
+    /// What it carries if it speaks HTTP/2, once it is ready.
+    http2: Option<Carried>,
 }
 
 /// The connections of one worker.
@@ -84,6 +71,7 @@ pub(crate) struct Client {
     attempts: u64,
     /// Whether it is recorded when responses had arrived.
     has_stamps: bool,
+    http2: Streams,
 }
 
 /// What a read brought.
@@ -96,8 +84,15 @@ enum Read {
 }
 
 impl Client {
-    pub(crate) fn new(limits: Limits, requests: Requests, has_stamps: bool) -> Client {
-        Client { limits, requests, links: Vec::new(), attempts: 0, has_stamps }
+    pub(crate) fn new(scenario: &Arc<Scenario>, requests: Requests, has_stamps: bool) -> Client {
+        Client {
+            limits: response_limits(&scenario.limits),
+            requests,
+            links: Vec::new(),
+            attempts: 0,
+            has_stamps,
+            http2: Streams::new(scenario),
+        }
     }
 
     /// Whether it is recorded when responses had arrived.
@@ -105,8 +100,14 @@ impl Client {
         self.has_stamps
     }
 
+    /// Carries out all that the engine asked for, and writes what connections over HTTP/2 have to say then.
+    pub(crate) fn settle(&mut self, engine: &mut WorkerEngine, out: &mut Outside<'_, '_>) {
+        self.carry_out(engine, out);
+        self.flush(engine, out);
+    }
+
     /// Carries out all that the engine asked for, and what that leads to.
-    pub(crate) fn carry_out(&mut self, engine: &mut WorkerEngine, out: &mut Outside<'_, '_>) {
+    fn carry_out(&mut self, engine: &mut WorkerEngine, out: &mut Outside<'_, '_>) {
         while let Some(command) = engine.next_command() {
             match command {
                 Command::Connect { connection, target, .. } => {
@@ -116,7 +117,12 @@ impl Client {
                     self.send(engine, out, connection, exchange, request, attempt);
                 }
                 Command::Cancel { exchange, connection } => {
-                    self.links[connection.index()].session.cancel(exchange, &mut self.requests);
+                    let link = &mut self.links[connection.index()];
+                    if link.http2.is_some() {
+                        self.cancel_stream(connection, exchange);
+                    } else {
+                        link.session.cancel(exchange, &mut self.requests);
+                    }
                 }
                 Command::Close { connection } => {
                     let link = self.link(connection);
@@ -163,6 +169,15 @@ impl Client {
             .filter(|kind| has_proxy || *kind != FaultKind::ProxyRefused)
             .find(|kind| hits(faults.get(*kind), &mut draws));
         let after_ns = sample_ns(out.env.simulation().connect, &mut draws);
+        let scenario = &out.env.spec().scenario;
+        let protocol = match scenario.target(target).http_version {
+            HttpVersion::Http1 => Protocol::Http1,
+            HttpVersion::Http2 | HttpVersion::Http2PriorKnowledge => Protocol::Http2,
+            HttpVersion::Auto if !scenario.target(target).is_tls() => Protocol::Http1,
+            // What the server selects of the two.
+            HttpVersion::Auto if hits(out.env.simulation().alpn_h2, &mut draws) => Protocol::Http2,
+            HttpVersion::Auto => Protocol::Http1,
+        };
         if let Some(kind) = fault {
             out.env.inject(kind);
             out.env.cover(kind, RequestState::NoConnection);
@@ -185,6 +200,7 @@ impl Client {
             worker: worker.0,
             slot,
             target,
+            protocol,
             outcome,
             up_draws: draws.up(number),
             down_draws: draws.down(number),
@@ -206,7 +222,8 @@ impl Client {
     ) {
         while self.links.len() <= slot.index() {
             let session = out.env.spec().planted.session(Session::new(self.limits));
-            self.links.push(Link { wire: None, target, is_connecting: false, started, session });
+            let (wire, http2) = (None, None);
+            self.links.push(Link { wire, target, is_connecting: false, started, session, http2 });
         }
         let link = self.link(slot);
         link.target = target;
@@ -223,13 +240,17 @@ impl Client {
         of: WireRef,
     ) {
         let Some(wire) = out.wires.get(of) else { return };
-        let (slot, outcome) = (wire.slot, wire.outcome);
+        let (slot, outcome, protocol) = (wire.slot, wire.outcome, wire.protocol);
         let at = engine.clock(out.env.now());
         let started = self.link(slot).started;
         match outcome {
             ConnectOutcome::Ready => {
-                if engine.connected(at, slot, started) {
+                let negotiated = ConnectedAs { protocol, tls: None };
+                if engine.connected(at, slot, started, negotiated) {
                     self.link(slot).is_connecting = false;
+                    if protocol == Protocol::Http2 {
+                        self.open_http2(slot);
+                    }
                     out.no_target.connected();
                 }
             }
@@ -254,6 +275,7 @@ impl Client {
 
     /// Drops the socket, if there is one.
     fn close(&mut self, wires: &mut Wires, slot: ConnectionSlot) {
+        self.end_http2(slot);
         let link = self.link(slot);
         link.is_connecting = false;
         link.session.close();
@@ -293,12 +315,15 @@ impl Client {
             let at = engine.clock(out.env.now());
             return engine.step(at, session::crossed(exchange));
         }
+        if link.http2.is_some() {
+            return self.queue_stream(engine, out, slot, (exchange, request, attempt));
+        }
         match link.session.start(exchange, request, attempt, &mut self.requests) {
             Ok(()) => {
                 let of = link.wire;
                 let values = self.requests.known_values(&request);
                 if let Some(wire) = of.and_then(|of| out.wires.get(of)) {
-                    wire.asks = Some(Asks { request, values });
+                    wire.asks.insert(0, Asks { request, values });
                 }
                 self.write(engine, out, slot);
             }
@@ -324,8 +349,7 @@ impl Client {
         out: &mut Outside<'_, '_>,
         slot: ConnectionSlot,
     ) {
-        let now = out.env.now();
-        let at = engine.clock(now);
+        let at = engine.clock(out.env.now());
         if engine.is_overdue(at) {
             engine.step(at, Input::Wake);
             if engine.is_finished() || engine.withdraws(slot) {
@@ -334,38 +358,14 @@ impl Client {
         }
         let link = &mut self.links[slot.index()];
         let Some(of) = link.wire else { return };
-        let Some(wire) = out.wires.get(of) else { return };
         let bytes = link.session.unwritten(&self.requests);
-        if bytes.is_empty() {
-            return;
+        match write_to(out, of, bytes, RequestState::Writing) {
+            Written::Bytes(length) => {
+                link.session.wrote(length, at, |input| engine.step(at, input));
+            }
+            Written::Broken(broken) => link.session.write_failed(broken),
+            Written::Nothing => {}
         }
-        if wire.client.inbox.reset {
-            wire.client.inbox.reset_reported = true;
-            link.session.write_failed(BrokenWrite { cause: RESET, follows_end: false });
-            return out.env.schedule(now, SimEvent::Readable(of));
-        }
-        let faults = out.env.faults();
-        let is_blocked = hits(faults.get(FaultKind::WouldBlock), &mut wire.client.draws);
-        let is_part = hits(faults.get(FaultKind::PartialWrite), &mut wire.client.draws);
-        let later = now.plus_ns(wire.client.draws.uniform(1, BLOCKED_MAX_NS));
-        if is_blocked {
-            out.env.schedule(later, SimEvent::Writable(of));
-            return count(out, FaultKind::WouldBlock, RequestState::Writing);
-        }
-        let mut length = bytes.len();
-        if is_part && length > 1 {
-            length = (wire.client.draws.uniform(1, PART_BYTES_MAX) as usize).min(length - 1);
-            out.env.schedule(later, SimEvent::Writable(of));
-            out.env.inject(FaultKind::PartialWrite);
-            out.env.cover(FaultKind::PartialWrite, RequestState::Writing);
-        }
-        let written = Segment::Bytes(bytes[..length].to_vec());
-        let simulation = out.env.simulation();
-        let latency_ns = sample_ns(simulation.latency, &mut wire.up_draws);
-        let bandwidth = simulation.bandwidth_bytes_per_second;
-        let arrives = wire.up.send(now, written, latency_ns, bandwidth);
-        out.env.schedule(arrives, SimEvent::AtServer(of));
-        link.session.wrote(length, at, |input| engine.step(at, input));
     }
 
     /// The socket takes bytes again.
@@ -376,6 +376,9 @@ impl Client {
         of: WireRef,
     ) {
         let Some(slot) = out.wires.get(of).map(|wire| wire.slot) else { return };
+        if self.link(slot).http2.is_some() {
+            return self.due(slot);
+        }
         self.write(engine, out, slot);
         self.carry_out(engine, out);
     }
@@ -395,7 +398,11 @@ impl Client {
         let is_closed = wire.client.inbox.end || wire.client.inbox.reset;
         let slot = wire.slot;
         if is_closed {
-            self.link(slot).session.mark_peer_closed();
+            let link = self.link(slot);
+            match &mut link.http2 {
+                None => link.session.mark_peer_closed(),
+                Some(carried) => carried.http2.mark_peer_closed(),
+            }
         }
         self.read(engine, out, of);
     }
@@ -426,6 +433,9 @@ impl Client {
         let link = self.links.get(wire.slot.index())?;
         if link.is_connecting {
             return Some(RequestState::Connecting);
+        }
+        if link.http2.is_some() {
+            return Some(RequestState::Http2);
         }
         Some(match link.session.progress() {
             Progress::Idle => RequestState::Idle,
@@ -523,6 +533,9 @@ impl Client {
     ) {
         let mut from = 0;
         while let Some(slot) = out.wires.get(of).map(|wire| wire.slot) {
+            if self.links[slot.index()].http2.is_some() {
+                return self.received_frames(engine, out, of, bytes, read);
+            }
             let session = &mut self.links[slot.index()].session;
             let output = session.received(bytes, &mut from, read, &mut self.requests);
             session.invariants();
@@ -540,8 +553,12 @@ impl Client {
     ) {
         let at = engine.clock(out.env.now());
         while let Some(slot) = out.wires.get(of).map(|wire| wire.slot) {
-            let session = &mut self.links[slot.index()].session;
-            let Some(output) = session.ended(end, at, &mut self.requests) else { return };
+            let link = &mut self.links[slot.index()];
+            let output = match &mut link.http2 {
+                None => link.session.ended(end, at, &mut self.requests),
+                Some(carried) => carried.http2.ended(end, &mut self.requests),
+            };
+            let Some(output) = output else { return };
             self.tell(engine, out, slot, at, output);
         }
     }
@@ -581,9 +598,4 @@ impl Client {
         engine.step(at, input);
         self.carry_out(engine, out);
     }
-}
-
-fn count(out: &mut Outside<'_, '_>, kind: FaultKind, state: RequestState) {
-    out.env.inject(kind);
-    out.env.cover(kind, state);
 }

@@ -19,11 +19,13 @@ pub enum RequestState {
     InBody,
     /// It carries no request.
     Idle,
+    /// It is ready and speaks HTTP/2, whatever it carries.
+    Http2,
 }
 
 impl RequestState {
     /// How many there are.
-    pub const COUNT: usize = 7;
+    pub const COUNT: usize = 8;
 
     /// All of them, in order.
     pub const ALL: [RequestState; RequestState::COUNT] = [
@@ -34,6 +36,7 @@ impl RequestState {
         RequestState::InHead,
         RequestState::InBody,
         RequestState::Idle,
+        RequestState::Http2,
     ];
 
     /// Its name in tables.
@@ -47,13 +50,20 @@ impl RequestState {
             RequestState::InHead => "in head",
             RequestState::InBody => "in body",
             RequestState::Idle => "idle",
+            RequestState::Http2 => "http2",
         }
     }
 }
 
 /// How often each fault occurred.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FaultCounts([u64; FaultKind::COUNT]);
+
+impl Default for FaultCounts {
+    fn default() -> FaultCounts {
+        FaultCounts([0; FaultKind::COUNT])
+    }
+}
 
 impl FaultCounts {
     /// How often this one occurred.

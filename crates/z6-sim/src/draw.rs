@@ -14,6 +14,8 @@ const WIRE: Label = Label::named(b"sim wire");
 const SOCKET: Label = Label::named(b"sim sock");
 /// What the server does with a request; the step is the request's number on the connection.
 const REQUEST: Label = Label::named(b"sim requ");
+/// What the server does when a stream of HTTP/2 begins; the step is the number of the stream.
+const STREAM: Label = Label::named(b"sim strm");
 /// Faults of the whole world; the actor is a purpose, the step a tenth of a second or a block.
 const WORLD: Label = Label::named(b"sim wrld");
 
@@ -33,6 +35,7 @@ pub(crate) struct Draws {
     wire: Domain,
     socket: Domain,
     request: Domain,
+    stream: Domain,
     world: Domain,
 }
 
@@ -43,6 +46,7 @@ impl Draws {
             wire: Domain::new(seed, WIRE),
             socket: Domain::new(seed, SOCKET),
             request: Domain::new(seed, REQUEST),
+            stream: Domain::new(seed, STREAM),
             world: Domain::new(seed, WORLD),
         }
     }
@@ -65,6 +69,10 @@ impl Draws {
 
     pub(crate) fn request(&self, connection: u64, number: u64) -> Generator {
         self.request.generator(connection, number)
+    }
+
+    pub(crate) fn stream(&self, connection: u64, number: u64) -> Generator {
+        self.stream.generator(connection, number)
     }
 
     pub(crate) fn world(&self, purpose: Purpose, worker: u16, step: u64) -> Generator {

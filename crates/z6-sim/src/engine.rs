@@ -106,11 +106,11 @@ impl WorkerEngine {
         at: Tick,
         connection: ConnectionSlot,
         started: Tick,
+        negotiated: ConnectedAs,
     ) -> bool {
         let mut is_in_time = false;
-        let negotiated = ConnectedAs::HTTP1;
         self.feed(at, Input::Connected { connection, started, negotiated }, |event| {
-            is_in_time |= matches!(event, Event::Connected { .. });
+            is_in_time |= matches!(event, Event::Connected { .. } | Event::ConnectedAs { .. });
         });
         self.check_step(at);
         is_in_time

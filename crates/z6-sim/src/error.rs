@@ -2,7 +2,6 @@
 
 use z6_events::LogError;
 use z6_events::Tick;
-use z6_scenario::HttpVersion;
 use z6_vu::prepare::PrepareError;
 use z6_vu::virtual_time::MAX_STEPS_PER_INSTANT;
 
@@ -15,17 +14,6 @@ pub enum SimError {
     /// The scenario cannot be run as it is, or not with this number of workers.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
-    /// The simulated server does not speak what a target is spoken to in.
-    #[error(
-        "target `{target}` has `http_version = \"{}\"`, and the simulated server speaks HTTP/1.1 only",
-        version.word()
-    )]
-    HttpVersion {
-        /// Name of the target.
-        target: String,
-        /// What it says.
-        version: HttpVersion,
-    },
     /// Set-up and tear-down are not simulated.
     #[error(
         "a scenario with [setup] or [teardown] cannot be simulated: the simulated world has one phase only, the run \

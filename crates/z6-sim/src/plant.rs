@@ -32,8 +32,8 @@ pub enum Plant {
 impl Plant {
     /// All of them.
     pub fn all() -> impl Iterator<Item = Plant> {
-        let vu =
-            VuBug::ALL.into_iter().chain(VuBug::OF_JOURNEYS).chain(VuBug::OF_FLOW).map(Plant::Vu);
+        let vu = VuBug::ALL.into_iter().chain(VuBug::OF_JOURNEYS).chain(VuBug::OF_FLOW);
+        let vu = vu.chain(VuBug::OF_HTTP2).chain(VuBug::OF_STREAMS).map(Plant::Vu);
         let connection = ConnectionBug::ALL.into_iter().map(Plant::Connection);
         let fold = FoldBug::ALL.into_iter().map(Plant::Fold);
         vu.chain(connection).chain(fold)

@@ -12,6 +12,15 @@ pub(crate) struct WireRef {
     pub(crate) user: u32,
 }
 
+/// A stream of a connection over HTTP/2 by its identifier; 0 over HTTP/1.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct StreamRef(pub(crate) u32);
+
+impl StreamRef {
+    /// HTTP/1.1 has none.
+    pub(crate) const NONE: StreamRef = StreamRef(0);
+}
+
 /// Something that happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum SimEvent {
@@ -27,10 +36,16 @@ pub(crate) enum SimEvent {
     Readable(WireRef),
     /// The client's socket takes bytes again.
     Writable(WireRef),
-    /// The service of the oldest request of a connection is over.
-    Served(WireRef),
+    /// The service of a request is over: that of a stream, or the oldest of a connection over HTTP/1.1.
+    Served(WireRef, StreamRef),
     /// The server checks whether a connection has been idle since its n-th request.
     Idle(WireRef, u64),
+    /// The next piece of a response that trickles is sent on a stream.
+    Piece(WireRef, StreamRef),
+    /// The server says which stream is the last, after it has said that there will be one.
+    LastStream(WireRef),
+    /// The server allows as many streams as before.
+    StreamsAgain(WireRef),
     /// A tenth of a second begins: faults that affect more than one connection are drawn.
     Tenth(u64),
     /// The log has a buffer again for a worker that waited this long, nanoseconds.

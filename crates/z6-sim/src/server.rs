@@ -1,10 +1,14 @@
 //! The simulated server: reads requests from bytes, serves them as the models say, and answers.
 //!
-//! Knows of a request what its bytes say, and of the client nothing.
+//! Knows of a request what its bytes say, and of the client nothing. Reading order: this file (service, and
+//! HTTP/1.1), `streams` (HTTP/2), `frames` (which frames go by).
+
+mod frames;
+pub(crate) mod streams;
 
 use std::collections::VecDeque;
 
-use z6_events::{PlannedRequest, Tick};
+use z6_events::{PlannedRequest, Protocol, Tick};
 use z6_proto_http1::server::BadRequest;
 use z6_scenario::simulation::{FaultKind, Simulation};
 
@@ -15,12 +19,14 @@ use z6_scenario::{Plan, Region, Scenario};
 use crate::answer::{Answers, Unmet, missed};
 use crate::draw::{hits, sample_ns};
 use crate::location::{Asked as AskedPlace, Places};
-use crate::queue::{SimEvent, WireRef};
-use crate::reply::{After, Asked, FAULTS, Maker, Reply};
+use crate::queue::{SimEvent, StreamRef, WireRef};
+use crate::reply::{After, Asked, FAULTS, Maker, Reply, StreamReply};
 use crate::request::{self, ReceivedRequest};
 use crate::truth::{Truth, TruthAnswer, TruthRequest};
 use crate::wire::{Asks, Segment, Wires};
 use crate::world::Env;
+
+use streams::Streams;
 
 /// The server's end of a connection.
 #[derive(Debug, Default)]
@@ -41,6 +47,8 @@ pub(crate) struct ServerEnd {
     answer_begin: Option<(u64, usize)>,
     /// Where the response ends that is on its way, and which request it is for.
     answer_end: Option<(u64, usize)>,
+    /// What it has of a connection over HTTP/2, once bytes have come.
+    streams: Option<Box<Streams>>,
 }
 
 /// A request that is served.
@@ -58,6 +66,7 @@ struct Pending {
 #[derive(Debug, Clone, Copy)]
 struct Waiting {
     of: WireRef,
+    stream: StreamRef,
     service_ns: u64,
 }
 
@@ -82,6 +91,9 @@ impl ServerEnd {
 
     /// The client has read this many bytes of the connection, and its clock says `at`.
     pub(crate) fn delivered(&mut self, read_bytes: u64, at: Tick, truth: &mut Truth) {
+        if let Some(streams) = &mut self.streams {
+            return streams.delivered(read_bytes, at, truth);
+        }
         if let Some((_, index)) = self.answer_begin.take_if(|(begin, _)| *begin < read_bytes) {
             truth.read_first(index, at);
         }
@@ -133,6 +145,9 @@ impl Server {
             // No process reads here any more (RFC 9112 section 9.6).
             return send_down(env, wires, of, env.now(), Segment::Reset);
         }
+        if wire.protocol == Protocol::Http2 {
+            return self.frames_at_server(env, wires, truth, of, &bytes);
+        }
         wire.server.bytes.extend_from_slice(&bytes);
         let target = env.spec().scenario.target(wire.target);
         let id_header = target.request_id_header.as_deref();
@@ -165,6 +180,7 @@ impl Server {
             number,
             target: wire.target,
             id: request.id.as_ref().map(|(id, _)| *id),
+            is_http2: false,
             text: truth.keep_text(&bytes, request.id.clone().map(|(_, place)| place)),
             request_bytes: bytes.len() as u64,
             received: env.now(),
@@ -173,12 +189,24 @@ impl Server {
         });
         let index = truth.received(kept);
         let ReceivedRequest { path, is_head, wants_close, .. } = request;
-        let asks = wire.asks.take();
+        let asks = wire.asks.remove(&0);
         let pending = Pending { number, is_head, wants_close, path, asks, truth: index };
         wire.server.pending.push_back(pending);
-        let mut draws = env.draws().request(wire.number, number);
+        let connection = wire.number;
+        self.begin_service(env, (of, StreamRef::NONE), connection, number);
+    }
+
+    /// A request has been received whole.
+    fn begin_service(
+        &mut self,
+        env: &mut Env<'_>,
+        (of, stream): (WireRef, StreamRef),
+        connection: u64,
+        number: u64,
+    ) {
+        let mut draws = env.draws().request(connection, number);
         let service_ns = sample_ns(env.simulation().service, &mut draws);
-        let waiting = Waiting { of, service_ns };
+        let waiting = Waiting { of, stream, service_ns };
         if env.simulation().servers.is_some_and(|places| self.busy >= places) {
             self.waiting.push_back(waiting);
         } else {
@@ -188,7 +216,10 @@ impl Server {
 
     fn serve(&mut self, env: &mut Env<'_>, waiting: Waiting) {
         self.busy += 1;
-        env.schedule(env.after_ns(waiting.service_ns), SimEvent::Served(waiting.of));
+        env.schedule(
+            env.after_ns(waiting.service_ns),
+            SimEvent::Served(waiting.of, waiting.stream),
+        );
     }
 
     /// The service of a request is over; its client may be gone by now. Returns the fault that leaves it
@@ -198,14 +229,18 @@ impl Server {
         env: &mut Env<'_>,
         wires: &mut Wires,
         truth: &mut Truth,
-        of: WireRef,
+        (of, stream): (WireRef, StreamRef),
     ) -> Option<FaultKind> {
         self.busy -= 1;
         if let Some(next) = self.waiting.pop_front() {
             self.serve(env, next);
         }
         let wire = wires.get(of).filter(|wire| !wire.server.is_closed)?;
-        let pending = wire.server.pending.pop_front()?;
+        let is_http2 = wire.protocol == Protocol::Http2;
+        let pending = match &mut wire.server.streams {
+            Some(streams) => streams.served(stream)?,
+            None => wire.server.pending.pop_front()?,
+        };
         let simulation = env.simulation();
         let mut draws = env.draws().request(wire.number, pending.number);
         // What was drawn when it arrived.
@@ -213,12 +248,13 @@ impl Server {
         let faults = env.faults();
         let scenario = &env.spec().scenario;
         let asks = pending.asks.as_ref();
-        let concerns = |kind: &FaultKind| concerns(*kind, asks, scenario, &self.plan);
+        let concerns = |kind: &FaultKind| concerns(*kind, is_http2, asks, scenario, &self.plan);
         let fault =
             FAULTS.into_iter().filter(concerns).find(|kind| hits(faults.get(*kind), &mut draws));
         let asked = Asked {
             is_head: pending.is_head,
-            is_last: pending.wants_close || is_last(simulation, pending.number),
+            is_last: !is_http2 && (pending.wants_close || is_last(simulation, pending.number)),
+            is_http2,
             interim_max: scenario.limits.max_interim_responses,
             place: AskedPlace { target: wire.target, path: &pending.path },
         };
@@ -232,18 +268,35 @@ impl Server {
         };
         let url = self.places.url(wire.target, &pending.path);
         let mut maker = Maker { answers: &mut self.answers, asks, url: &url };
-        let reply = Reply::draw(simulation, fault, asked, &self.places, &mut maker, &mut draws);
+        let places = &self.places;
+        let reply = if is_http2 {
+            StreamReply::draw(simulation, fault, asked, places, &mut maker, &mut draws)
+                .map(Drawn::Stream)
+        } else {
+            Reply::draw(simulation, fault, asked, places, &mut maker, &mut draws).map(Drawn::Bytes)
+        };
         let Some(reply) = reply else {
             fault.into_iter().for_each(|kind| env.inject(kind));
+            streams::leave_unanswered(wires, of, stream);
             return fault;
         };
-        if let (Some(asks), Some(meant), None) = (asks, &reply.meant, reply.fault)
+        let (meant, fault) = match &reply {
+            Drawn::Bytes(reply) => (&reply.meant, reply.fault),
+            Drawn::Stream(reply) => (&reply.meant, reply.fault),
+        };
+        if let (Some(asks), Some(meant), None) = (asks, meant, fault)
             && meant.misses() > 0
         {
             self.unmet.extend(missed(scenario, asks.request.request, meant));
         }
-        reply.fault.into_iter().for_each(|kind| env.inject(kind));
-        answer(env, wires, truth, of, pending.truth, reply);
+        fault.into_iter().for_each(|kind| env.inject(kind));
+        match reply {
+            Drawn::Bytes(reply) => answer(env, wires, truth, of, pending.truth, reply),
+            Drawn::Stream(reply) => {
+                let to = (of, stream, pending.truth);
+                streams::answer(env, wires, truth, to, &reply, &mut draws);
+            }
+        }
         None
     }
 
@@ -252,19 +305,35 @@ impl Server {
         &mut self,
         env: &mut Env<'_>,
         wires: &mut Wires,
+        truth: &mut Truth,
         of: WireRef,
         requests: u64,
     ) {
         let Some(wire) = wires.get(of) else { return };
         let server = &wire.server;
+        if server.streams.is_some() {
+            return streams::idle_over(env, wires, truth, of, requests);
+        }
         if !server.is_closed && server.requests == requests && server.bytes.is_empty() {
             end_down(env, wires, of, env.now(), Segment::End);
         }
     }
 }
 
+/// A response that was drawn.
+enum Drawn {
+    Bytes(Reply),
+    Stream(StreamReply),
+}
+
 /// Whether a fault can happen to the response to a request.
-fn concerns(kind: FaultKind, asks: Option<&Asks>, scenario: &Scenario, plan: &Plan) -> bool {
+fn concerns(
+    kind: FaultKind,
+    is_http2: bool,
+    asks: Option<&Asks>,
+    scenario: &Scenario,
+    plan: &Plan,
+) -> bool {
     let reading = |asks: &Asks| &scenario.request(asks.request.request).reading;
     match kind {
         FaultKind::MissingValue => asks.is_some_and(|asks| !reading(asks).extracts.is_empty()),
@@ -274,7 +343,9 @@ fn concerns(kind: FaultKind, asks: Option<&Asks>, scenario: &Scenario, plan: &Pl
             let place = plan.of(population).place(actor, step);
             matches!(place.region, Region::Iteration(_))
         }),
-        _ => true,
+        // HTTP/2 has neither chunks nor more than one form of a head.
+        FaultKind::BrokenChunk | FaultKind::Irregular => !is_http2,
+        kind => is_http2 || !kind.is_of_http2(),
     }
 }
 
@@ -344,6 +415,7 @@ fn end_down(env: &mut Env<'_>, wires: &mut Wires, of: WireRef, depart: Tick, seg
     if let Some(wire) = wires.get(of) {
         wire.server.is_closed = true;
         wire.server.pending.clear();
+        wire.server.streams.iter_mut().for_each(|streams| streams.end());
         send_down(env, wires, of, depart, segment);
     }
 }

@@ -154,10 +154,6 @@ pub fn has_arrival_stamps(scenario: &Scenario) -> bool {
 
 /// The run before its first tick. No name is resolved; the ports of the scenario are in use.
 pub(crate) fn prepare(spec: &SimSpec) -> Result<Prepared, SimError> {
-    if let Some(target) = spec.scenario.targets.iter().find(|target| target.may_speak_http2()) {
-        let (target, version) = (target.name.clone(), target.http_version);
-        return Err(SimError::HttpVersion { target, version });
-    }
     if spec.scenario.has_phases() {
         return Err(SimError::Phases);
     }

@@ -3,12 +3,11 @@
 //!
 //! Nothing here comes from the client but the instants of its reads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use z6_events::{TargetId, Tick};
 use z6_http::IdParts;
-use z6_proto_http1::server::BadRequest;
 
 use crate::answer::Meant;
 
@@ -17,15 +16,17 @@ use crate::answer::Meant;
 pub struct TruthRequest {
     /// The connection it came on: worker (upper 16 bits) and number of the attempt there, from 0.
     pub connection: u64,
-    /// Number of the request on its connection, from 0.
+    /// Number of the request on its connection, from 0; over HTTP/2 that of its stream.
     pub number: u64,
     /// The target whose server received it.
     pub target: TargetId,
     /// The id in it, if the target has a `request_id_header`.
     pub id: Option<IdParts>,
-    /// Its bytes, as an index into [`Truth::texts`].
+    /// It came over HTTP/2.
+    pub is_http2: bool,
+    /// Its bytes, over HTTP/2 its fields and content, as an index into [`Truth::texts`].
     pub text: usize,
-    /// Length, bytes.
+    /// Length, bytes; over HTTP/2 that of its frames, DATA in as few as its length needs.
     pub request_bytes: u64,
     /// When the server had all of it.
     pub received: Tick,
@@ -41,13 +42,13 @@ pub struct TruthRequest {
 pub struct TruthAnswer {
     /// Its status.
     pub status: u16,
-    /// Length with interim responses, bytes.
+    /// Length with interim responses, bytes; over HTTP/2 that of all frames of its stream.
     pub bytes: u64,
     /// Where it redirects to, if it has a `Location`.
     pub leads: Option<Leads>,
     /// What its content means, if something is read of it.
     pub meant: Option<Meant>,
-    /// The server announced that this is the last response on the connection.
+    /// The server announced that the connection takes no more requests, with the response or before its end.
     pub closes: bool,
     /// When the server sent the last byte.
     pub sent: Tick,
@@ -84,6 +85,11 @@ pub struct Truth {
     pub texts: Vec<Vec<u8>>,
     /// What was wrong with bytes that are not a request; empty if Z6 is right.
     pub refused: Vec<String>,
+    /// Requests over HTTP/2 that the server said it did not process, by connection and number. They are not in the
+    /// list.
+    pub unprocessed: BTreeSet<(u64, u64)>,
+    /// What was wrong with streams of HTTP/2; empty if Z6 is right.
+    pub streams: Vec<String>,
     known: BTreeMap<Vec<u8>, usize>,
 }
 
@@ -124,8 +130,18 @@ impl Truth {
     }
 
     /// The server received bytes that are not a request.
-    pub(crate) fn refused(&mut self, error: &BadRequest) {
+    pub(crate) fn refused(&mut self, error: &impl ToString) {
         self.refused.push(error.to_string());
+    }
+
+    /// The server said that it did not process a request.
+    pub(crate) fn not_processed(&mut self, connection: u64, number: u64) {
+        self.unprocessed.insert((connection, number));
+    }
+
+    /// A client broke a rule of streams.
+    pub(crate) fn broke_streams(&mut self, what: String) {
+        self.streams.push(what);
     }
 
     pub(crate) fn answered(&mut self, index: usize, answer: TruthAnswer) {

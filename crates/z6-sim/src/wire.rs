@@ -1,9 +1,9 @@
 //! Connections of the simulated network: bytes on their way in both directions, in order, each burst with
 //! a latency of its own. Knows neither HTTP nor what happens to the bytes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
-use z6_events::{Cause, ConnectionSlot, TargetId, Tick};
+use z6_events::{Cause, ConnectionSlot, Protocol, TargetId, Tick};
 use z6_scenario::random::Generator;
 use z6_scenario::simulation::FaultKind;
 
@@ -91,6 +91,8 @@ pub(crate) struct Wire {
     pub(crate) slot: ConnectionSlot,
     /// The target at its other end.
     pub(crate) target: TargetId,
+    /// What both ends speak.
+    pub(crate) protocol: Protocol,
     pub(crate) outcome: ConnectOutcome,
     pub(crate) up: Pipe,
     pub(crate) down: Pipe,
@@ -100,8 +102,9 @@ pub(crate) struct Wire {
     /// A fault on its way to the client.
     pub(crate) fault: Option<FaultKind>,
     pub(crate) server: ServerEnd,
-    /// What the client has begun to ask for last.
-    pub(crate) asks: Option<Asks>,
+    /// What the client has begun to ask for and the server does not know yet. Over HTTP/2 by the number of the
+    /// request on the connection, from 0; over HTTP/1.1 the last, as 0.
+    pub(crate) asks: BTreeMap<u64, Asks>,
 }
 
 /// What a new connection is made of.
@@ -111,6 +114,8 @@ pub(crate) struct NewWire {
     pub(crate) slot: ConnectionSlot,
     /// The target at its other end.
     pub(crate) target: TargetId,
+    /// What both ends speak.
+    pub(crate) protocol: Protocol,
     pub(crate) outcome: ConnectOutcome,
     pub(crate) up_draws: Generator,
     pub(crate) down_draws: Generator,
@@ -135,6 +140,7 @@ impl Wires {
             worker: new.worker,
             slot: new.slot,
             target: new.target,
+            protocol: new.protocol,
             outcome: new.outcome,
             up: Pipe::default(),
             down: Pipe::default(),
@@ -143,7 +149,7 @@ impl Wires {
             client: new.client,
             fault: None,
             server: ServerEnd::default(),
-            asks: None,
+            asks: BTreeMap::new(),
         };
         match self.wires.get_mut(index as usize) {
             Some(place) => *place = wire,
@@ -164,6 +170,7 @@ impl Wires {
             wire.is_open = false;
             wire.client.clear();
             wire.server = ServerEnd::default();
+            wire.asks.clear();
             wire.up = Pipe::default();
             wire.down = Pipe::default();
             self.free.push(of.index);

@@ -69,7 +69,7 @@ impl Worker {
         disk: &mut Disk<O, L>,
     ) {
         self.engine.step(Tick::ZERO, Input::Wake);
-        self.client.carry_out(&mut self.engine, out);
+        self.client.settle(&mut self.engine, out);
         self.settle(out, disk);
     }
 
@@ -107,6 +107,7 @@ impl Worker {
             (SimEvent::Writable(_), Some(of)) => client.writable(engine, out, of),
             _ => self.woken(out),
         }
+        self.client.flush(&mut self.engine, out);
         self.settle(out, disk);
     }
 
@@ -118,7 +119,7 @@ impl Worker {
         let at = self.engine.clock(now);
         if self.engine.is_overdue(at) {
             self.engine.step(at, Input::Wake);
-            self.client.carry_out(&mut self.engine, out);
+            self.client.settle(&mut self.engine, out);
         }
     }
 
@@ -134,7 +135,7 @@ impl Worker {
         }
         let at = self.engine.clock(out.env.now());
         self.engine.step(at, Input::Stop { reason });
-        self.client.carry_out(&mut self.engine, out);
+        self.client.settle(&mut self.engine, out);
         self.settle(out, disk);
     }
 
@@ -181,6 +182,9 @@ impl Worker {
             ..Sample::default()
         };
         self.engine.sample(at, sample);
+        if let Some(sample) = self.client.http2_sample(at) {
+            self.engine.log(at, Event::Http2Sample(sample));
+        }
     }
 
     /// Hands full blocks to the log.

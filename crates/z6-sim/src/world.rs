@@ -10,7 +10,6 @@ use z6_scenario::Scenario;
 use z6_scenario::simulation::FaultKind;
 use z6_vu::observer::Observer;
 use z6_vu::run_end::TargetWatch;
-use z6_vu::templates::response_limits;
 use z6_vu::virtual_time::StepsAtOnce;
 
 pub(crate) use env::Env;
@@ -24,7 +23,7 @@ use crate::draw::{Draws, Purpose, hits};
 use crate::error::{SimError, SimLogError};
 use crate::location::Places;
 use crate::queue::{SimEvent, StopWhy, WireRef};
-use crate::server::Server;
+use crate::server::{Server, streams};
 use crate::spec::{CheckLevel, LogOut, SimSpec, given, header_of, prepare};
 use crate::stuck::ZeroDelays;
 use crate::truth::Truth;
@@ -193,11 +192,11 @@ pub fn simulate<O: Observer, L: LogOut>(
     let header = header_of(spec, &prepared);
     let keeps = spec.checks != CheckLevel::Off;
     let disk = Disk::begin(&header, spec, keeps, Draws::new(spec.world_seed()), (observer, log))?;
-    let limits = response_limits(&spec.scenario.limits);
     let given = given(spec);
     let worker = |engine| {
         let requests = prepared.requests(&given);
-        let client = Client::new(limits, spec.planted.requests(requests), header.arrival_stamps);
+        let requests = spec.planted.requests(requests);
+        let client = Client::new(&spec.scenario, requests, header.arrival_stamps);
         Worker::new(spec.planted.engine(engine), client, spec.checks)
     };
     let end_ns = prepared.plan.end_ns();
@@ -267,18 +266,26 @@ impl<'a, O: Observer, L: LogOut> World<'a, O, L> {
         let stalled_until = self.server.stalled_until();
         let (env, wires, truth) = (&mut self.env, &mut self.wires, &mut self.truth);
         match event {
-            SimEvent::AtServer(_) | SimEvent::Served(_) | SimEvent::Idle(..)
+            SimEvent::AtServer(_)
+            | SimEvent::Served(..)
+            | SimEvent::Piece(..)
+            | SimEvent::LastStream(_)
+            | SimEvent::StreamsAgain(_)
+            | SimEvent::Idle(..)
                 if stalled_until > env.now() =>
             {
                 env.schedule(stalled_until, event);
             }
             SimEvent::AtServer(of) => self.server.at_server(env, wires, truth, of),
-            SimEvent::Served(of) => {
-                if let Some(kind) = self.server.served(env, wires, truth, of) {
+            SimEvent::Served(of, stream) => {
+                if let Some(kind) = self.server.served(env, wires, truth, (of, stream)) {
                     self.cover_one(kind, of);
                 }
             }
-            SimEvent::Idle(of, requests) => self.server.idle_over(env, wires, of, requests),
+            SimEvent::Idle(of, requests) => self.server.idle_over(env, wires, truth, of, requests),
+            SimEvent::Piece(of, stream) => streams::next_piece(env, wires, truth, of, stream),
+            SimEvent::LastStream(of) => streams::say_last_stream(env, wires, truth, of),
+            SimEvent::StreamsAgain(of) => streams::allow_again(env, wires, truth, of),
             SimEvent::Tenth(number) => self.tenth(number),
             SimEvent::LogFreed(w, waited_ns) => {
                 let (worker, mut out, disk) = self.worker(usize::from(w));

@@ -58,6 +58,10 @@ pub enum Bug {
     ForgottenResend,
     /// A connection whose peer takes no more requests is kept.
     KeptAfterGoAway,
+    /// A session takes the response of a stream for that of another.
+    SwappedStreams,
+    /// A session takes a refusal for a response.
+    AnsweredByRefusal,
 }
 
 impl Bug {
@@ -92,10 +96,14 @@ impl Bug {
     #[cfg(feature = "planted-bugs")]
     pub const OF_FLOW: [Bug; 1] = [Bug::IgnoredCondition];
 
-    /// Those that only connections over HTTP/2 can show.
+    /// Those that an engine with connections over HTTP/2 has.
     #[cfg(feature = "planted-bugs")]
     pub const OF_HTTP2: [Bug; 4] =
         [Bug::LeakedStream, Bug::LimitOffByOne, Bug::ForgottenResend, Bug::KeptAfterGoAway];
+
+    /// Those that sessions over HTTP/2 have.
+    #[cfg(feature = "planted-bugs")]
+    pub const OF_STREAMS: [Bug; 2] = [Bug::SwappedStreams, Bug::AnsweredByRefusal];
 }
 
 /// The bug that an engine has, if it has one.

@@ -194,7 +194,6 @@ impl Error {
             #[cfg(feature = "simulate")]
             Error::Simulation(
                 z6_sim::SimError::Prepare(_)
-                | z6_sim::SimError::HttpVersion { .. }
                 | z6_sim::SimError::Phases
                 | z6_sim::SimError::Stuck { .. },
             ) => Blame::Caller,

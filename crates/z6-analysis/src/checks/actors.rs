@@ -56,6 +56,8 @@ pub(super) struct Ends {
     pub(super) reached: Option<Tick>,
     /// The grace period is over, or was ended.
     pub(super) is_final: bool,
+    /// The last step before the one that noticed the end.
+    pub(super) before: Tick,
 }
 
 /// An actor that is alive, and what its next step has to be.
@@ -438,8 +440,9 @@ impl Actors {
             return;
         };
         let end = ends.reached.map_or(state.stop, |end| state.stop.min(end));
-        // A condition may have been asked at the turn of a step, and the end come before it was answered.
-        let may_be_asked = || {
+        // A condition that a late loop asks at the turn of a step, in the pass that notices the end, gets no answer
+        // before it.
+        let is_asked_late = || {
             let mut turned = journey.clone();
             let here = (actor, Step(state.next_step));
             let step = turned.turn(rules, &plan.plan, here, state.due);
@@ -447,7 +450,9 @@ impl Actors {
             begins && matches!(plan.plan.enter(actor, step), Way::Ask(_))
         };
         // Otherwise its next step comes first, or it has no end yet.
-        let is_idle = self.asked.contains_key(&place) || state.due >= end || may_be_asked();
+        let is_idle = self.asked.contains_key(&place)
+            || state.due >= end
+            || ends.before < state.due && is_asked_late();
         if state.busy || journey.is_over || !is_idle || end == Tick::MAX {
             return;
         }
@@ -525,7 +530,7 @@ impl Actors {
             self.journeys.remove(&place);
         } else {
             // `vu_stopped` follows.
-            let ends = Ends { reached: None, is_final: false };
+            let ends = Ends { reached: None, is_final: false, before: Tick::MAX };
             self.step_ended(plan, actor, (Tick::ZERO, 0), (StepEnd::Succeeded, ends));
             if let Some(journey) = self.journeys.get_mut(&place) {
                 journey.is_over = true;

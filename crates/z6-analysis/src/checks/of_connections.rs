@@ -51,6 +51,7 @@ impl StepCheck<'_> {
             }
             Event::ConnectTimedOut { connection } => {
                 self.state.attempt_timed_out = Some(connections.timeout_kind(connection));
+                self.state.has_failed_some = false;
                 self.state.failing = connections.expected(connection);
                 connections.failed(connection, at, at)
             }
@@ -65,7 +66,10 @@ impl StepCheck<'_> {
 
     /// The end of an exchange says whether its connection may carry another.
     pub(super) fn drains_unless(&mut self, exchange: ExchangeSlot, reusable: bool) {
-        if !reusable && let Some(open) = self.state.open.get(exchange.0) {
+        let open = self.state.open.get(exchange.0);
+        // Between two exchanges it has left the connection that it names.
+        let open = open.filter(|open| open.between.is_none());
+        if !reusable && let Some(open) = open {
             self.state.connections.drains(open.connection);
         }
     }

@@ -70,12 +70,17 @@ pub(super) struct WorkerChecks {
     last: Tick,
     /// Its last step before the one under way.
     pub(super) stepped: Tick,
+    /// The last step before the one under way, and before the one that noticed the end.
+    before: Tick,
+    before_end: Tick,
     /// Of the step under way, from its input.
     pub(super) cause: Option<Unsent>,
     /// How many requests the attempt that has just failed may fail.
     pub(super) failing: u32,
-    /// The event before was the timeout of an attempt: its kind.
+    /// An attempt has timed out, and may fail the requests that come next: the kind of its timeout.
     pub(super) attempt_timed_out: Option<ErrorKind>,
+    /// It has failed one.
+    pub(super) has_failed_some: bool,
     stop_reason: Option<StoppedBy>,
     ended: Option<Tick>,
     /// When the grace period is over.
@@ -106,8 +111,11 @@ impl WorkerChecks {
             open: SlotTable::default(),
             last: Tick::ZERO,
             stepped: Tick::ZERO,
+            before: Tick::ZERO,
+            before_end: Tick::MAX,
             cause: None,
             attempt_timed_out: None,
+            has_failed_some: false,
             failing: 0,
             stop_reason: None,
             ended: None,
@@ -200,9 +208,22 @@ impl StepCheck<'_> {
                 self.report(None, ViolationKind::MissingNotOnWire {});
             }
             self.state.cause = None;
+            self.state.before = self.state.stepped;
         }
-        let timed_out = matches!(event, Event::ConnectTimedOut { .. });
-        if !timed_out && !matches!(event, Event::NotOnWire { .. } | Event::RedirectFailed { .. }) {
+        let is_of_attempt = matches!(
+            event,
+            Event::ConnectTimedOut { .. } | Event::NotOnWire { .. } | Event::RedirectFailed { .. }
+        );
+        // An attempt may fail several requests, each with what follows for its VU.
+        let follows = matches!(
+            event,
+            Event::NeverSent { .. }
+                | Event::VuStarted { .. }
+                | Event::VuStopped { .. }
+                | Event::ConnectStarted { .. }
+                | Event::ConnectionReleased { .. }
+        );
+        if !(is_of_attempt || follows && self.state.has_failed_some) {
             self.state.attempt_timed_out = None;
         }
     }
@@ -497,8 +518,9 @@ impl StepCheck<'_> {
 
     /// How far the run has come.
     fn ends(&self) -> Ends {
-        let WorkerChecks { ended, grace_end, is_cut, .. } = *self.state;
-        Ends { reached: ended, is_final: is_cut || (ended.is_some() && grace_end <= self.here.at) }
+        let WorkerChecks { ended, grace_end, is_cut, before_end, .. } = *self.state;
+        let is_final = is_cut || (ended.is_some() && grace_end <= self.here.at);
+        Ends { reached: ended, is_final, before: before_end }
     }
 
     fn branch(&mut self, actor: Actor, step: Step, holds: bool) {
@@ -538,6 +560,7 @@ impl StepCheck<'_> {
     pub(super) fn take_cause(&mut self, actor: Actor, error: ErrorKind) -> Option<Unsent> {
         let state = &mut *self.state;
         state.failing = state.failing.saturating_sub(1);
+        state.has_failed_some = true;
         let goes_on = state.failing > 0;
         let cause = match (state.attempt_timed_out, state.cause) {
             (Some(error), _) => {
@@ -693,6 +716,7 @@ impl StepCheck<'_> {
             self.report(None, ViolationKind::EndReachedTwice {});
         }
         self.state.ended = Some(end);
+        self.state.before_end = self.state.before;
         let grace_ns = match by {
             StoppedBy::NoTarget
             | StoppedBy::NoAnswer

@@ -45,6 +45,11 @@ impl Heads {
         self.encoder.set_size_max(size_max);
     }
 
+    /// Blocks that were written will not be sent: the next one empties the table of the peer.
+    pub(super) fn start_over(&mut self) {
+        self.encoder.start_over();
+    }
+
     /// What a block has to begin with that is not written by [`Heads::write`].
     pub(super) fn begin(&mut self, out: &mut Vec<u8>) {
         self.encoder.begin(out);

@@ -265,9 +265,16 @@ impl Connection {
     }
 
     /// Ends an open exchange without its response, with RST_STREAM and CANCEL. Returns the bytes of the frames of its
-    /// stream; `None` if it is not open. What still comes of it is read and dropped.
-    pub fn cancel(&mut self, tag: Tag) -> Option<u64> {
-        self.core.cancel(tag)
+    /// stream; `None` if it is not open. What still comes of it is read and dropped. A frame of its body that is being
+    /// written is written to its end.
+    pub fn cancel(&mut self, tag: Tag, bodies: &impl Bodies) -> Option<u64> {
+        self.core.cancel(tag, bodies)
+    }
+
+    /// Takes back all requests of which nothing is written, the newest first: the peer never hears of them. `each` is
+    /// told of those that are open.
+    pub fn take_back_unwritten(&mut self, each: impl FnMut(Tag)) {
+        self.core.take_back_unwritten(each);
     }
 
     /// Takes the bytes of one read from `from` on, and tells the next that they mean. To be called until it returns

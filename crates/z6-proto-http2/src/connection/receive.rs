@@ -378,7 +378,7 @@ impl Core {
             return self.count_control(header);
         };
         self.counters.resets_in += 1;
-        let (ended, unsent_bytes) = self.drop_stream(slot);
+        let (ended, unsent_bytes) = self.drop_stream(slot, None);
         self.schedule();
         let (tag, bytes_received) = (ended.tag, ended.bytes_received);
         if code == ErrorCode::REFUSED_STREAM {

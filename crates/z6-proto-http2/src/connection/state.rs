@@ -15,7 +15,7 @@ use crate::hpack::{Decoder, TABLE_BYTES_INITIAL};
 use crate::limits::{Config, Limits, WINDOW_BYTES_INITIAL};
 use crate::message::KnownHead;
 use crate::observe::Tag;
-use crate::output::Output;
+use crate::output::{Bodies, Output};
 use crate::settings::{self, PeerSettings, id};
 use crate::streams::{LENGTH_UNKNOWN, Resets, Stream, Streams, is};
 
@@ -217,7 +217,7 @@ impl Core {
     ) -> Received {
         let id = self.streams.get(slot).id;
         self.reset_stream(id, kind.code());
-        let (stream, unsent_bytes) = self.drop_stream(slot);
+        let (stream, unsent_bytes) = self.drop_stream(slot, None);
         let error = ProtocolError { kind, stream: id, detail: u32::from(frame.0) };
         let (tag, bytes_received) = (stream.tag, stream.bytes_received);
         Received::Failed { tag, error, bytes_received, unsent_bytes }
@@ -231,11 +231,11 @@ impl Core {
     }
 
     /// Takes an open stream out of everything; its queued content is not sent. Returns also how many bytes of its
-    /// body are not written.
+    /// body are not written. `body` is as [`Output::forget`] takes it.
     #[cold]
-    pub(super) fn drop_stream(&mut self, slot: u32) -> (Stream, usize) {
+    pub(super) fn drop_stream(&mut self, slot: u32, body: Option<&[u8]>) -> (Stream, usize) {
         let id = self.streams.get(slot).id;
-        let unsent_bytes = self.take_back(slot, id);
+        let unsent_bytes = self.take_back(slot, id, body);
         self.locations.forget(id);
         let stream = self.streams.get(slot).clone();
         self.streams.remove(id);
@@ -243,27 +243,43 @@ impl Core {
     }
 
     /// Takes what a stream has to send out of the queues; returns the bytes of its body that are not written.
-    fn take_back(&mut self, slot: u32, id: u32) -> usize {
+    fn take_back(&mut self, slot: u32, id: u32, body: Option<&[u8]>) -> usize {
         let left = self.streams.get(slot).request_left();
         self.bodies_left -= usize::from(left > 0);
         if self.streams.get(slot).has(is::QUEUED) {
             self.sending.retain(|&queued| queued != slot);
             self.streams.at(slot).flags &= !is::QUEUED;
         }
-        let (taken_out, unsent) = self.output.forget(id);
+        let (taken_out, unsent) = self.output.forget(id, body);
         // It was allowed by the window before, so it is allowed again.
         let _ = self.send.change(taken_out as i64);
         left + unsent
     }
 
-    pub(super) fn cancel(&mut self, tag: Tag) -> Option<u64> {
+    pub(super) fn cancel(&mut self, tag: Tag, bodies: &impl Bodies) -> Option<u64> {
         let slot = self.streams.slots().find(|&slot| self.streams.get(slot).tag == tag)?;
+        let id = self.streams.get(slot).id;
         if self.state == State::Open {
-            self.reset_stream(self.streams.get(slot).id, ErrorCode::CANCEL);
+            self.reset_stream(id, ErrorCode::CANCEL);
         }
-        let (stream, _) = self.drop_stream(slot);
+        let (stream, _) = self.drop_stream(slot, Some(bodies.body(tag)));
         self.schedule();
         Some(stream.bytes_received)
+    }
+
+    pub(super) fn take_back_unwritten(&mut self, mut each: impl FnMut(Tag)) {
+        while let Some(id) = self.output.withdraw_head() {
+            // What it put into the header table is missing in that of the peer.
+            self.heads.start_over();
+            self.counters.frames_out -= 1;
+            if let Some(slot) = self.streams.find(id) {
+                let (Stream { tag, .. }, _) = self.drop_stream(slot, None);
+                each(tag);
+            }
+            if id + 2 == self.next_id {
+                self.next_id = id;
+            }
+        }
     }
 
     /// The peer has ended its side of the stream.
@@ -295,7 +311,7 @@ impl Core {
         if self.streams.get(slot).request_left() == 0 && self.output.data_waiting() == 0 {
             return 0;
         }
-        let unsent = self.take_back(slot, id);
+        let unsent = self.take_back(slot, id, None);
         if unsent > 0 {
             self.reset_stream(id, ErrorCode::CANCEL);
             self.schedule();
@@ -326,7 +342,7 @@ impl Core {
         while let Some(id) = self.doomed.pop() {
             if let Some(slot) = self.streams.find(id) {
                 self.resets.remember(id);
-                let (Stream { tag, .. }, unsent_bytes) = self.drop_stream(slot);
+                let (Stream { tag, .. }, unsent_bytes) = self.drop_stream(slot, None);
                 self.schedule();
                 return Some(Received::Refused { tag, code, unsent_bytes });
             }
@@ -349,7 +365,7 @@ impl Core {
         }
         while let Some(id) = self.doomed.pop() {
             if let Some(slot) = self.streams.find(id) {
-                let (stream, unsent_bytes) = self.drop_stream(slot);
+                let (stream, unsent_bytes) = self.drop_stream(slot, None);
                 let kind = self.failure(&stream);
                 let (tag, bytes_received) = (stream.tag, stream.bytes_received);
                 return Some(Failure { tag, kind, bytes_received, unsent_bytes });

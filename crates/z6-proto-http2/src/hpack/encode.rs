@@ -97,11 +97,17 @@ impl Encoder {
     pub(crate) fn set_size_max(&mut self, size_max: usize) {
         let size_max = size_max.min(TABLE_BYTES_INITIAL);
         if size_max != self.size_max {
-            // The table is emptied and given its new size, which is right whatever sizes it had in between
-            // (RFC 7541 §4.2).
-            self.reset();
-            (self.size_max, self.has_new_size) = (size_max, true);
+            self.size_max = size_max;
+            self.start_over();
         }
+    }
+
+    /// The next block empties the table and gives it its size again, which is right whatever sizes and entries it
+    /// had in between (RFC 7541 §4.2).
+    pub(crate) fn start_over(&mut self) {
+        let size_max = self.size_max;
+        self.reset();
+        (self.size_max, self.has_new_size) = (size_max, true);
     }
 
     /// Appends a block. Returns where in `out` the last id begins, if there is one.

@@ -177,6 +177,17 @@ impl Client {
         }
     }
 
+    /// Cancels a request that is open.
+    pub(crate) fn cancel(&mut self, tag: u32) {
+        assert!(self.connection.cancel(Tag(tag), &self.bodies).is_some());
+        self.connection.invariants();
+    }
+
+    /// What the body of a request consists of.
+    pub(crate) fn letter(&self, tag: u32) -> u8 {
+        self.bodies.0[tag as usize][0]
+    }
+
     /// Feeds frames, in several splits; the events.
     pub(crate) fn feed(&mut self, frames: &[Vec<u8>]) -> Vec<Received> {
         let bytes = frames.concat();

@@ -105,7 +105,7 @@ fn blocks_that_cannot_be_decompressed_end_the_connection() {
 fn tables_are_kept_through_blocks_that_nobody_waits_for() {
     let mut client = Client::new();
     client.gets(3);
-    client.connection.cancel(Tag(0)).unwrap();
+    client.connection.cancel(Tag(0), &()).unwrap();
     let insert = [&[0x88, 0x40][..], b"\x01x\x011"].concat();
     client.feed(&[headers(1, WHOLE | END, &insert)]);
     let upper = [&[0x88, 0x40][..], b"\x01X\x011"].concat();
@@ -241,7 +241,7 @@ fn every_byte_of_data_is_given_back_to_the_connection() {
     for _ in 0..200 {
         exchange(&mut client, data(1, flag::PADDED, &padded));
     }
-    client.connection.cancel(Tag(0)).unwrap();
+    client.connection.cancel(Tag(0), &()).unwrap();
     for _ in 0..20 {
         exchange(&mut client, data(1, 0, &[0; 16_000]));
     }

@@ -2,22 +2,23 @@
 
 use crate::client::*;
 use z6_proto_http2::frame::FrameKind;
-use z6_proto_http2::{Eof, ErrorCode, FailureKind, ProtocolErrorKind as Kind, Tag};
+use z6_proto_http2::{Eof, ErrorCode, FailureKind, ProtocolErrorKind as Kind, Received, Tag};
 
 #[test]
 fn cancelled_exchanges_are_reset_and_forgotten() {
     let mut client = Client::new();
     client.get();
     client.feed(&[headers(1, WHOLE, STATUS_200), data(1, 0, b"abc")]);
-    assert_eq!(client.connection.cancel(Tag(0)), Some(10 + 12));
-    assert_eq!(client.connection.cancel(Tag(0)), None);
+    assert_eq!(client.connection.cancel(Tag(0), &()), Some(10 + 12));
+    assert_eq!(client.connection.cancel(Tag(0), &()), None);
     assert_eq!(client.sent(), parse(&reset(1, ErrorCode::CANCEL)));
     let late = [data(1, 0, b"abc"), headers(1, WHOLE | END, &block(&[("x", "y")]))];
     assert_eq!(client.feed(&late), []);
     client.assert_lives();
 }
 
-/// A request that is cancelled while its DATA is being written keeps the frames whole.
+/// A request that is cancelled while its DATA is being written keeps the frames whole, and what is in them true: a
+/// server may look at a request before it learns that it was cancelled.
 #[test]
 fn cancelled_bodies_leave_whole_frames() {
     for written in [0, 5, 30, 100, 10_000, 17_000, 40_000] {
@@ -25,14 +26,48 @@ fn cancelled_bodies_leave_whole_frames() {
         client.request("POST", 60_000);
         client.request("POST", 5_000);
         let mut bytes = client.write_some(written);
-        client.connection.cancel(Tag(0)).unwrap();
+        client.cancel(0);
         bytes.extend(client.written());
         let frames = parse(&bytes);
+        let content = |frame: &&Sent| frame.kind == FrameKind::DATA && frame.stream == 1;
+        for frame in frames.iter().filter(content) {
+            let letter = client.letter(0);
+            assert!(frame.payload.iter().all(|byte| *byte == letter), "{written}");
+        }
         let of = |stream: u32| frames.iter().filter(move |frame| frame.stream == stream);
         assert_eq!(of(1).next_back().unwrap().code(), ErrorCode::CANCEL);
         let second: usize = of(3).skip(1).map(|frame| frame.payload.len()).sum();
         assert_eq!(second, 5_000, "{written}");
         client.feed(&[headers(3, WHOLE | END, STATUS_200)]);
+        client.assert_lives();
+    }
+}
+
+/// What is taken back leaves no trace: neither in stream ids nor in what the peer has in its table.
+#[test]
+fn requests_are_taken_back_before_they_are_written() {
+    for (written, taken_back) in [(0, 3), (1, 2), (10_000, 0)] {
+        let mut client = Client::new();
+        client.get();
+        for body_bytes in [500, 0, 70] {
+            client.request("POST", body_bytes);
+        }
+        let mut bytes = client.write_some(written);
+        let mut tags = Vec::new();
+        client.connection.take_back_unwritten(|tag| tags.push(tag.0));
+        client.connection.invariants();
+        assert_eq!(tags, [3, 2, 1][..taken_back], "{written}");
+        let next = client.request("PUT", 10);
+        bytes.extend(client.written());
+        let opened = parse(&bytes).into_iter().filter(|frame| frame.kind == FrameKind::HEADERS);
+        let opened: Vec<Sent> = opened.collect();
+        let streams: Vec<u32> = opened.iter().map(|frame| frame.stream).collect();
+        assert_eq!(streams, [3, 5, 7, 9][..4 - taken_back], "{written}");
+        let is_emptied = opened.last().unwrap().payload.starts_with(&[0x20, 0x3f, 0xe1, 0x1f]);
+        assert_eq!(is_emptied, taken_back > 0, "{written}");
+        let last = *streams.last().unwrap();
+        let events = client.feed(&[headers(last, WHOLE | END, STATUS_200)]);
+        assert_eq!(events[0], Received::FirstByte(next), "{written}");
         client.assert_lives();
     }
 }
@@ -43,7 +78,7 @@ fn first_bytes_are_told_in_order_and_not_of_cancelled_requests() {
     for _ in 0..4 {
         client.request("GET", 0);
     }
-    client.connection.cancel(Tag(2)).unwrap();
+    client.connection.cancel(Tag(2), &()).unwrap();
     let mut told = Vec::new();
     let total = client.connection.unwritten_bytes();
     for _ in 0..total {

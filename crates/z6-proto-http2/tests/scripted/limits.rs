@@ -169,7 +169,7 @@ fn late_frames_are_expected_of_recent_resets_only() {
     let mut client = Client::with(config, Limits::default(), &[]);
     for tag in 0..129 {
         client.get();
-        client.connection.cancel(Tag(tag)).unwrap();
+        client.connection.cancel(Tag(tag), &()).unwrap();
         client.sent();
     }
     assert_eq!(client.feed(&[headers(3, WHOLE, STATUS_200)]), []);

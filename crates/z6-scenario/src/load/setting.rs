@@ -161,7 +161,8 @@ fn hint(key: &str) -> String {
              others are 200"
         }
         "body_bytes" => "write `128` or `0..4096`",
-        "chunked" | "redirects" => share,
+        "max_concurrent_streams" => "write a whole number",
+        "chunked" | "redirects" | "alpn_h2" => share,
         "keep_alive_idle" => "write a duration with its unit, such as `5s`, or `none`",
         _ if key.starts_with(FAULT_PREFIX) => share,
         _ => "",

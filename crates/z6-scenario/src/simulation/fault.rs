@@ -71,11 +71,21 @@ pub enum FaultKind {
     ExpiredToken,
     /// Per connection attempt through a proxy: no tunnel.
     ProxyRefused,
+    /// Per request over HTTP/2: GOAWAY, after which the server takes no more on the connection.
+    GoAway,
+    /// Per request over HTTP/2: GOAWAY with an error, and the end of the connection.
+    GoAwayError,
+    /// Per request over HTTP/2: its stream is refused before anything is done for it.
+    RefuseStream,
+    /// Per request over HTTP/2: its stream is reset before the response or inside it.
+    ResetStream,
+    /// Per request over HTTP/2: the server allows fewer streams at once for a while.
+    LowerStreams,
 }
 
 impl FaultKind {
     /// How many there are.
-    pub const COUNT: usize = 32;
+    pub const COUNT: usize = 37;
 
     /// All of them, in order.
     pub const ALL: [FaultKind; FaultKind::COUNT] = [
@@ -111,6 +121,11 @@ impl FaultKind {
         FaultKind::CheckFailed,
         FaultKind::ExpiredToken,
         FaultKind::ProxyRefused,
+        FaultKind::GoAway,
+        FaultKind::GoAwayError,
+        FaultKind::RefuseStream,
+        FaultKind::ResetStream,
+        FaultKind::LowerStreams,
     ];
 
     /// Its name in scenarios and on the command line: `reset_in_body`.
@@ -149,6 +164,11 @@ impl FaultKind {
             FaultKind::CheckFailed => "check_failed",
             FaultKind::ExpiredToken => "expired_token",
             FaultKind::ProxyRefused => "proxy_refused",
+            FaultKind::GoAway => "go_away",
+            FaultKind::GoAwayError => "go_away_error",
+            FaultKind::RefuseStream => "refuse_stream",
+            FaultKind::ResetStream => "reset_stream",
+            FaultKind::LowerStreams => "lower_streams",
         }
     }
 
@@ -156,6 +176,19 @@ impl FaultKind {
     #[must_use]
     pub fn from_name(name: &str) -> Option<FaultKind> {
         FaultKind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Whether it can only happen to a connection over HTTP/2.
+    #[must_use]
+    pub const fn is_of_http2(self) -> bool {
+        matches!(
+            self,
+            FaultKind::GoAway
+                | FaultKind::GoAwayError
+                | FaultKind::RefuseStream
+                | FaultKind::ResetStream
+                | FaultKind::LowerStreams
+        )
     }
 
     /// Its place in [`FaultKind::ALL`].
@@ -176,9 +209,15 @@ impl FaultKind {
 /// assert_eq!(faults.iter().count(), 1);
 /// # Ok::<(), z6_scenario::ScenarioError>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Faults {
     shares: [Share; FaultKind::COUNT],
+}
+
+impl Default for Faults {
+    fn default() -> Faults {
+        Faults { shares: [Share::ZERO; FaultKind::COUNT] }
+    }
 }
 
 impl Faults {

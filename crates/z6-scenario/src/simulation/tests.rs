@@ -130,13 +130,13 @@ proptest! {
         servers in proptest::option::of(1..=MAX_SERVERS),
         statuses in proptest::collection::btree_map(201_u16..=599, 1_u32..=100_000, 0..8),
         (a, b) in (0..=MAX_BODY_BYTES, 0..=MAX_BODY_BYTES),
-        redirects in shares(),
-        chunked in shares(),
+        (redirects, chunked) in (shares(), shares()),
         keep_alive_requests in proptest::option::of(1_u64..1000),
         (statuses_after_ns, keep_alive_idle_ns) in (
             proptest::option::of(0..=MAX_DELAY_NS),
             proptest::option::of(0..=MAX_DELAY_NS),
         ),
+        (max_concurrent_streams, alpn_h2) in (1..=MAX_STREAMS, shares()),
         fault_shares in proptest::collection::vec(shares(), FaultKind::COUNT),
     ) {
         let mut faults = Faults::default();
@@ -158,6 +158,8 @@ proptest! {
             chunked,
             keep_alive_requests,
             keep_alive_idle_ns,
+            max_concurrent_streams,
+            alpn_h2,
             faults,
         };
         let mut back = Simulation::default();

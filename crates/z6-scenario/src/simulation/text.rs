@@ -5,8 +5,8 @@ use std::fmt;
 use z6_events::canary::is_planted;
 
 use super::{
-    BodyBytes, Delay, MAX_BODY_BYTES, MAX_DELAY_NS, MAX_SERVERS, MAX_SIGMA_MILLIONTHS, Share,
-    StatusShare,
+    BodyBytes, Delay, MAX_BODY_BYTES, MAX_DELAY_NS, MAX_SERVERS, MAX_SIGMA_MILLIONTHS, MAX_STREAMS,
+    Share, StatusShare,
 };
 use crate::duration::{self, with_units};
 use crate::error::ScenarioError;
@@ -32,6 +32,11 @@ pub(super) fn count(text: &str, min: u64, max: u64) -> Result<u64, ScenarioError
 
 pub(super) fn servers(text: &str) -> Result<u32, ScenarioError> {
     let number = count(text, 1, u64::from(MAX_SERVERS))?;
+    u32::try_from(number).map_err(|_| ScenarioError::TooLarge)
+}
+
+pub(super) fn streams(text: &str) -> Result<u32, ScenarioError> {
+    let number = count(text, 1, u64::from(MAX_STREAMS))?;
     u32::try_from(number).map_err(|_| ScenarioError::TooLarge)
 }
 

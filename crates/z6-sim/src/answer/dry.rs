@@ -123,7 +123,12 @@ fn answer(
         target: about.target.unwrap_or(TargetId(0)),
         planned: Tick(0),
     };
-    let framing = Framing { is_head: about.method == "HEAD", is_chunked: false, is_last: false };
+    let framing = Framing {
+        is_head: about.method == "HEAD",
+        is_chunked: false,
+        is_last: false,
+        is_http2: false,
+    };
     answers.answer(&Question {
         request: &planned,
         values,

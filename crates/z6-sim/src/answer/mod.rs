@@ -77,6 +77,8 @@ pub(crate) struct Framing {
     pub(crate) is_head: bool,
     pub(crate) is_chunked: bool,
     pub(crate) is_last: bool,
+    /// Frames say it, not fields.
+    pub(crate) is_http2: bool,
 }
 
 impl Framing {
@@ -85,11 +87,13 @@ impl Framing {
         let mut fields = Vec::new();
         let mut push = |name: &str, value: &str| fields.push((name.to_owned(), value.into()));
         if self.is_chunked && self.has_body(status) {
-            push("Transfer-Encoding", "chunked");
+            if !self.is_http2 {
+                push("Transfer-Encoding", "chunked");
+            }
         } else if status != 204 && status != 304 {
             push("Content-Length", &bytes.to_string());
         }
-        if self.is_last {
+        if self.is_last && !self.is_http2 {
             push("Connection", "close");
         }
         fields

@@ -1,11 +1,13 @@
 //! The requests of a run, joined from its events alone: a second, independent witness in addition to the join of
 //! the fold, so that a bug in that one shows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use z6_events::protocol::ASSUMED_STREAMS;
 use z6_events::{
     ConnectionSlot, ErrorKind, Event, ExchangeSlot, LoggedValue, NeverSentReason, NextHop,
-    PlannedRequest, ResendCause, Response, StoppedBy, TargetId, Tick, VariableId, WorkerId,
+    PlannedRequest, Protocol, ResendCause, Response, StoppedBy, TargetId, Tick, VariableId,
+    WorkerId,
 };
 
 use super::{Checker, Evidence, Found};
@@ -55,8 +57,10 @@ pub(super) struct Exchange {
     pub(super) request_bytes: u64,
     /// How it was followed; none for the last one.
     pub(super) followed: Option<Followed>,
-    /// Its connection was stale, and the request is sent again.
-    pub(super) is_stale: bool,
+    /// Why the request is sent again, if it is.
+    pub(super) resent: Option<ResendCause>,
+    /// It was refused because its connection was going away, after it had taken requests.
+    pub(super) met_the_end: bool,
 }
 
 /// A request from its plan to its end.
@@ -81,10 +85,10 @@ impl Row {
         Row { request, exchanges, end, ended: at, worker, values, failed_checks: 0 }
     }
 
-    /// Just before its first byte was written, if one was; of a request that met a stale connection first,
-    /// when it was sent again.
+    /// Just before its first byte was written, if one was; of a request that met a stale connection or was refused
+    /// first, when it was sent again.
     pub(super) fn sent(&self) -> Option<Tick> {
-        let first = self.exchanges.iter().find(|exchange| !exchange.is_stale);
+        let first = self.exchanges.iter().find(|exchange| exchange.resent.is_none());
         first.or(self.exchanges.last()).map(|exchange| exchange.sent)
     }
 
@@ -126,8 +130,9 @@ pub(super) struct Account {
     /// Connections that became ready, attempts that did not.
     pub(super) connected: u64,
     pub(super) attempts_failed: u64,
-    /// Requests that were sent again because their connections were stale.
+    /// Requests that were sent again because their connections were stale, or because they were refused.
     pub(super) retried: u64,
+    pub(super) refused: u64,
     /// The end tick, and when the last worker finished, if they are known of all workers.
     pub(super) end: Option<(StoppedBy, Tick)>,
     pub(super) finished: Option<Tick>,
@@ -162,15 +167,22 @@ impl Open {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ConnectionState {
     Attempt,
+    /// It takes another request, once it carries fewer than it may.
     Ready,
-    Carries(ExchangeSlot),
-    /// The last response on it announced that it is the last.
+    /// It takes none: a response on it announced that it is the last, or the connection is going away.
     Spent,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Connection {
     state: ConnectionState,
+    protocol: Protocol,
+    /// What it carries.
+    carries: BTreeSet<u32>,
+    /// How much of it at once, as far as the peer has a say in it.
+    limit: u32,
+    /// It is going away, and its peer had taken requests.
+    has_taken: bool,
     /// As [`Place`] names it.
     id: u64,
     /// Requests sent on it.
@@ -195,21 +207,48 @@ impl WorkerState {
     fn attempt(&mut self, slot: ConnectionSlot) -> bool {
         let id = u64::from(self.worker) << 48 | self.attempts;
         self.attempts += 1;
-        let new = Connection { state: ConnectionState::Attempt, id, sent: 0 };
+        let new = Connection {
+            state: ConnectionState::Attempt,
+            protocol: Protocol::Http1,
+            carries: BTreeSet::new(),
+            limit: 1,
+            has_taken: false,
+            id,
+            sent: 0,
+        };
         self.connections.insert(slot.0, new).is_none()
     }
 
-    /// A connection changes from one state to another; whether it was in that state.
-    fn change(&mut self, slot: ConnectionSlot, from: ConnectionState, to: ConnectionState) -> bool {
-        self.connections
-            .get_mut(&slot.0)
-            .is_some_and(|connection| std::mem::replace(&mut connection.state, to) == from)
+    /// An attempt is ready; whether there was one.
+    fn connected(&mut self, slot: ConnectionSlot, protocol: Protocol) -> bool {
+        let Some(connection) = self.connections.get_mut(&slot.0) else { return false };
+        connection.protocol = protocol;
+        if protocol == Protocol::Http2 {
+            connection.limit = ASSUMED_STREAMS;
+        }
+        std::mem::replace(&mut connection.state, ConnectionState::Ready) == ConnectionState::Attempt
     }
 
-    /// A connection ends; whether it was in one of these states.
+    /// A connection over HTTP/2, if there is one.
+    fn http2(&mut self, slot: ConnectionSlot) -> Option<&mut Connection> {
+        let connection = self.connections.get_mut(&slot.0);
+        connection.filter(|connection| connection.protocol == Protocol::Http2)
+    }
+
+    /// A connection carries an exchange no more; whether it did. `goes_on`: it takes others, as far as this one
+    /// has a say in it.
+    fn release(&mut self, slot: ConnectionSlot, exchange: ExchangeSlot, goes_on: bool) -> bool {
+        let Some(connection) = self.connections.get_mut(&slot.0) else { return false };
+        if !goes_on {
+            connection.state = ConnectionState::Spent;
+        }
+        connection.carries.remove(&exchange.0)
+    }
+
+    /// A connection ends; whether it was in one of these states and carried nothing.
     fn remove(&mut self, slot: ConnectionSlot, states: &[ConnectionState]) -> bool {
         let was = self.connections.remove(&slot.0);
-        was.is_some_and(|connection| states.contains(&connection.state))
+        was.is_some_and(|was| states.contains(&was.state) && was.carries.is_empty())
     }
 
     /// A request's first byte is written; whether connection and exchange were ready for it.
@@ -219,10 +258,19 @@ impl WorkerState {
             return false;
         };
         let Some(carrier) = self.connections.get_mut(&connection.0) else { return false };
-        let was = std::mem::replace(&mut carrier.state, ConnectionState::Carries(exchange));
         let place = Place { connection: carrier.id, number: carrier.sent };
         carrier.sent += 1;
-        let new = Exchange { place, sent: at, request_bytes, followed: None, is_stale: false };
+        let is_new = carrier.carries.insert(exchange.0);
+        let has_room = carrier.carries.len() <= carrier.limit as usize;
+        let takes_it = is_new && has_room && carrier.state == ConnectionState::Ready;
+        let new = Exchange {
+            place,
+            sent: at,
+            request_bytes,
+            followed: None,
+            resent: None,
+            met_the_end: false,
+        };
         let fits = match self.open.get_mut(&exchange.0) {
             None => {
                 self.open.insert(exchange.0, Open::new(request, new, connection));
@@ -235,18 +283,26 @@ impl WorkerState {
                 open.connection.replace(connection).is_none() && is_next && is_same
             }
         };
-        was == ConnectionState::Ready && fits
+        takes_it && fits
     }
 
-    /// A request that met a stale connection is sent again; whether an exchange was open that it can be of,
-    /// or nothing of it was sent.
-    fn retried(&mut self, exchange: ExchangeSlot) -> bool {
+    /// A request that met a stale connection, or was refused, is sent again; whether an exchange was open that it
+    /// can be of, or nothing of it was sent.
+    fn resent(&mut self, exchange: ExchangeSlot, cause: ResendCause, goes_on: bool) -> bool {
         let Some(open) = self.open.get_mut(&exchange.0) else { return true };
-        let Some(connection) = open.connection.take() else { return true };
+        let Some(slot) = open.connection.take() else { return true };
+        let connection = self.connections.get(&slot.0);
+        let met_the_end = connection.is_some_and(|connection| connection.has_taken);
         if let Some(last) = open.exchanges.last_mut() {
-            last.is_stale = true;
+            (last.resent, last.met_the_end) = (Some(cause), met_the_end);
         }
-        self.change(connection, ConnectionState::Carries(exchange), ConnectionState::Spent)
+        self.release(slot, exchange, goes_on)
+    }
+
+    /// Whether what carries an exchange lives on without it, in any case.
+    fn is_on_http2(&mut self, exchange: ExchangeSlot) -> bool {
+        let connection = self.open.get(&exchange.0).and_then(|open| open.connection);
+        connection.is_some_and(|connection| self.http2(connection).is_some())
     }
 
     /// A redirect is followed; whether an exchange was open that it can be of.
@@ -256,15 +312,9 @@ impl WorkerState {
         if let Some(last) = open.exchanges.last_mut() {
             last.followed = Some(followed);
         }
-        let to = after(&followed.response);
-        let carries = ConnectionState::Carries(exchange);
-        followed.response.first_byte <= at && self.change(connection, carries, to)
+        followed.response.first_byte <= at
+            && self.release(connection, exchange, followed.response.reusable)
     }
-}
-
-/// What happens to a connection after a complete response.
-fn after(response: &Response) -> ConnectionState {
-    if response.reusable { ConnectionState::Ready } else { ConnectionState::Spent }
 }
 
 impl Account {
@@ -311,35 +361,39 @@ impl Account {
         found: &mut Found,
     ) {
         use ConnectionState::{Attempt, Ready, Spent};
-        if state.finished.is_some() && !matches!(event, Event::Sample(_) | Event::LogStalled { .. })
-        {
+        let is_of_generator =
+            matches!(event, Event::Sample(_) | Event::Http2Sample(_) | Event::LogStalled { .. });
+        if state.finished.is_some() && !is_of_generator {
             found.add(Checker::Transitions, || format!("{event:?} after {worker:?} finished"));
         }
         let fits = match *event {
             Event::Sent { .. } => state.sent(at, event),
             Event::Done { exchange, response, failure } => {
                 let end = End::Answered { response, failure };
-                self.exchange_ends(state, exchange, at, end, found)
+                self.exchange_ends(state, (exchange, response.reusable), at, end, found)
             }
             Event::Redirected { exchange, response, next } => {
                 state.redirected(at, exchange, Followed { response, next, at })
             }
             Event::Failed { exchange, failure } => {
                 // Without a `sent`, a `not_on_wire` follows, which says which request it was.
+                let end = End::Broken(failure.error);
                 !state.open.contains_key(&exchange.0)
-                    || self.exchange_ends(state, exchange, at, End::Broken(failure.error), found)
+                    || self.exchange_ends(state, (exchange, failure.reusable), at, end, found)
             }
             Event::TimedOut { exchange } => {
-                self.exchange_ends(state, exchange, at, End::TimedOut, found)
+                let goes_on = state.is_on_http2(exchange);
+                self.exchange_ends(state, (exchange, goes_on), at, End::TimedOut, found)
             }
             Event::InFlightAtStop { exchange } => {
-                self.exchange_ends(state, exchange, at, End::InFlight, found)
+                let goes_on = state.is_on_http2(exchange);
+                self.exchange_ends(state, (exchange, goes_on), at, End::InFlight, found)
             }
             Event::RedirectFailed { exchange, cause } => {
                 let is_waiting =
                     state.open.get(&exchange.0).is_some_and(|open| open.connection.is_none());
                 let end = End::RedirectFailed(cause.error);
-                self.exchange_ends(state, exchange, at, end, found) && is_waiting
+                self.exchange_ends(state, (exchange, true), at, end, found) && is_waiting
             }
             Event::NotOnWire { request, cause } => {
                 let end = End::NotOnWire(cause.error);
@@ -353,8 +407,14 @@ impl Account {
             Event::ConnectStarted { connection, .. } => state.attempt(connection),
             Event::Connected { connection, .. } => {
                 self.connected += 1;
-                state.change(connection, Attempt, Ready)
+                state.connected(connection, Protocol::Http1)
             }
+            // Simulated connections are plain.
+            Event::ConnectedAs { connection, negotiated, .. } => {
+                self.connected += 1;
+                state.connected(connection, negotiated.protocol) && negotiated.tls.is_none()
+            }
+            Event::TcpReady { .. } => false,
             Event::ConnectFailed { connection, .. } | Event::ConnectTimedOut { connection } => {
                 self.attempts_failed += 1;
                 state.remove(connection, &[Attempt])
@@ -373,14 +433,25 @@ impl Account {
                 self.stopped = true;
                 true
             }
-            // Simulated connections are plain.
-            Event::TcpReady { .. } | Event::ConnectedAs { .. } => false,
-            Event::Resent { exchange, cause: ResendCause::Stale, .. } => {
-                self.retried += 1;
-                state.retried(exchange)
+            Event::Resent { exchange, cause, failure } => {
+                match cause {
+                    ResendCause::Stale => self.retried += 1,
+                    ResendCause::Refused => self.refused += 1,
+                }
+                state.resent(exchange, cause, failure.reusable)
             }
-            // They speak HTTP/1.1.
-            Event::StreamsAllowed { .. } | Event::GoingAway { .. } | Event::Resent { .. } => false,
+            Event::StreamsAllowed { connection, allowed } => {
+                let connection = state.http2(connection);
+                connection.map(|connection| connection.limit = allowed).is_some()
+            }
+            Event::GoingAway { connection, accepted, .. } => {
+                let connection = state.http2(connection);
+                connection
+                    .map(|connection| {
+                        (connection.state, connection.has_taken) = (Spent, accepted > 0);
+                    })
+                    .is_some()
+            }
             Event::Value { exchange, variable, value, .. } => {
                 let open = state.open.get_mut(&exchange.0);
                 open.map(|open| open.values.push((variable, value))).is_some()
@@ -404,27 +475,19 @@ impl Account {
         }
     }
 
-    /// A request ends in its exchange; whether one was open there that can end so.
+    /// A request ends in its exchange; whether one was open there that can end so. `goes_on`: its connection takes
+    /// others, as far as this one has a say in it.
     fn exchange_ends(
         &mut self,
         state: &mut WorkerState,
-        exchange: ExchangeSlot,
+        (exchange, goes_on): (ExchangeSlot, bool),
         at: Tick,
         end: End,
         found: &mut Found,
     ) -> bool {
         let Some(open) = state.open.remove(&exchange.0) else { return false };
-        let to = match end {
-            End::Answered { response, .. } => after(&response),
-            End::Broken(_)
-            | End::RedirectFailed(_)
-            | End::NotOnWire(_)
-            | End::TimedOut
-            | End::InFlight
-            | End::NeverSent(_) => ConnectionState::Spent,
-        };
         let fits = match open.connection {
-            Some(slot) => state.change(slot, ConnectionState::Carries(exchange), to),
+            Some(slot) => state.release(slot, exchange, goes_on),
             // After a redirect it ends without a connection, but not with a response.
             None => !matches!(end, End::Answered { .. }),
         };

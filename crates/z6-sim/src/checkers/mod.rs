@@ -4,7 +4,7 @@
 //! the log's bytes, the figures folded from them, and what the simulated server knows. They share
 //! nothing with the engine but the plan.
 //! Reading order: this file (what is checked, and with what), `account` (the requests of a
-//! run, from its events), `requests`, `actors`, `turns`, `server`, `received`, `answers`, `latency`, `log`.
+//! run, from its events), `requests`, `actors`, `turns`, `server`, `received`, `answers`, `streams`, `latency`, `log`.
 
 mod account;
 mod actors;
@@ -14,6 +14,7 @@ mod log;
 mod received;
 mod requests;
 mod server;
+mod streams;
 mod turns;
 
 use std::fmt;
@@ -49,6 +50,9 @@ pub enum Checker {
     /// Redirects are followed to where they lead, as often as the request follows them, or fail it for
     /// the right reason.
     Redirects,
+    /// Over HTTP/2 no more streams are open than the server allows, and a request is sent again only if the server
+    /// did not process it, and no more often than the scenario says.
+    Streams,
     /// What the log has of the values and checks of a response is what the server meant by it, and the
     /// request fails or succeeds for that reason.
     Answers,
@@ -73,7 +77,7 @@ pub enum Checker {
 
 impl Checker {
     /// All of them.
-    pub const ALL: [Checker; 17] = [
+    pub const ALL: [Checker; 18] = [
         Checker::EngineInvariants,
         Checker::ConnectionLeak,
         Checker::Transitions,
@@ -82,6 +86,7 @@ impl Checker {
         Checker::Server,
         Checker::Received,
         Checker::Redirects,
+        Checker::Streams,
         Checker::Answers,
         Checker::Caps,
         Checker::Turns,
@@ -105,6 +110,7 @@ impl Checker {
             Checker::Server => "server",
             Checker::Received => "received",
             Checker::Redirects => "redirects",
+            Checker::Streams => "streams",
             Checker::Answers => "answers",
             Checker::Caps => "caps",
             Checker::Turns => "turns",
@@ -197,6 +203,7 @@ pub fn check_end(evidence: &Evidence<'_>) -> Vec<SimViolation> {
         turns::check(evidence, &account, &mut found);
     }
     server::check(evidence, &account, &mut found);
+    streams::check(evidence, &account, &mut found);
     if let Some(metrics) = log::check(evidence, &mut found) {
         requests::figures(&metrics, &account, &mut found);
         latency::check(evidence, &metrics, &account, &mut found);

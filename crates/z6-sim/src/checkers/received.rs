@@ -152,6 +152,38 @@ impl<'a> Expected<'a> {
     }
 }
 
+/// Fields that a connection over HTTP/2 does not have (RFC 9113 section 8.2.2), and `Host`, which is `:authority`.
+const OF_CONNECTIONS: [&str; 6] =
+    ["connection", "host", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
+
+/// A request of HTTP/1.1 as the fields and the content that HTTP/2 sends of it (RFC 9113 section 8.3.1), in the form
+/// in which the server keeps them.
+fn fields(bytes: &[u8], is_tls: bool) -> Vec<u8> {
+    let head_bytes = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+    let (head, content) = bytes.split_at(head_bytes.map_or(bytes.len(), |at| at + 4));
+    let head = String::from_utf8_lossy(head);
+    let mut lines = head.lines();
+    let mut words = lines.next().unwrap_or_default().split(' ');
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let fields: Vec<(String, &str)> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim()))
+        .collect();
+    let host = fields.iter().find(|(name, _)| name == "host").map_or("", |(_, value)| value);
+    let scheme = if is_tls { "https" } else { "http" };
+    let mut text = format!(
+        ":method: {method}\r\n:scheme: {scheme}\r\n:authority: {host}\r\n:path: {target}\r\n"
+    );
+    let is_sent = |name: &str, value: &str| {
+        !OF_CONNECTIONS.contains(&name) && (name != "te" || value.eq_ignore_ascii_case("trailers"))
+    };
+    for (name, value) in fields.iter().filter(|(name, value)| is_sent(name, value)) {
+        text += &format!("{name}: {value}\r\n");
+    }
+    text += "\r\n";
+    [text.as_bytes(), content].concat()
+}
+
 /// The exchange after one that was answered with `status` and led to `leads`.
 fn after(due: &ExpectedRequest, status: u16, target: TargetId, path: &str) -> ExpectedRequest {
     let becomes_get = match status {
@@ -181,10 +213,11 @@ pub(super) fn check(
     let first = ExpectedRequest { target: planned.target, method, path: None, has_body: true };
     let mut due = first.clone();
     for (attempt, request) in requests.iter().enumerate() {
-        let is_stale = row.exchanges.get(attempt).is_some_and(|exchange| exchange.is_stale);
+        let is_resent =
+            row.exchanges.get(attempt).is_some_and(|exchange| exchange.resent.is_some());
         // What it did not receive whole tells nothing, and nor does what follows it, unless that is the same.
         let Some(request) = request else {
-            if is_stale {
+            if is_resent {
                 continue;
             }
             return;
@@ -210,6 +243,9 @@ pub(super) fn check(
             true => expected.filled_in(&row.request).filter(|_| is_known),
             false => expected.bytes(planned.request, &first, &due),
         };
+        let is_tls = expected.scenario.target(request.target).is_tls();
+        let bytes =
+            bytes.map(|bytes| if request.is_http2 { fields(&bytes, is_tls) } else { bytes });
         let text = evidence.truth.texts.get(request.text);
         if is_known && bytes.as_ref() != text {
             found.add(Checker::Received, || {
@@ -220,7 +256,7 @@ pub(super) fn check(
                 format!("{}: the server received {received:?} instead of {planned:?}", name())
             });
         }
-        if is_stale {
+        if is_resent {
             continue;
         }
         if request.is_muddled {

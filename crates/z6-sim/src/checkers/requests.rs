@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use z6_events::protocol::ASSUMED_STREAMS;
 use z6_events::{ErrorGroup, ErrorKind, Tick};
 use z6_metrics::Metrics;
 use z6_scenario::simulation::{Delay, FaultKind, Simulation};
@@ -153,6 +154,13 @@ fn can_happen(evidence: &Evidence<'_>, world: &Simulation, kind: ErrorKind, row:
         }
         ErrorKind::TooManyRedirects => !world.redirects.is_zero() || any(world, &[F::BadRedirect]),
         ErrorKind::BadLocation | ErrorKind::RedirectRefused => any(world, &[F::BadRedirect]),
+        ErrorKind::StreamReset => any(world, &[F::ResetStream]),
+        ErrorKind::ConnectionGoingAway => any(world, &[F::GoAwayError]),
+        // A server may refuse what comes before its settings are known.
+        ErrorKind::StreamRefused => {
+            let assumed = world.max_concurrent_streams < ASSUMED_STREAMS;
+            keeps_short || assumed || any(world, &[F::RefuseStream, F::GoAway, F::GoAwayError])
+        }
         // A slow world needs no fault for it.
         ErrorKind::RequestTimeout => true,
         ErrorKind::CheckFailed => !reading(evidence, row).checks.is_empty(),

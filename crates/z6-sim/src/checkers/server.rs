@@ -44,7 +44,7 @@ pub(super) fn check(evidence: &Evidence<'_>, account: &Account, found: &mut Foun
             if let Some(request) = requests[attempt] {
                 seen.received(request, found);
             }
-            if !exchange.is_stale {
+            if exchange.resent.is_none() {
                 seen.answered(evidence, requests[attempt], found);
             }
         }
@@ -130,7 +130,8 @@ impl Seen<'_> {
             found.add(Checker::Server, || format!("{} was not answered whole", self.name()));
             return;
         };
-        self.keeps(evidence, &response, answer, found);
+        let is_http2 = request.is_some_and(|request| request.is_http2);
+        self.keeps(evidence, is_http2, &response, answer, found);
         self.compare(&response, at, answer, found);
         // A clock that stands still is behind the world.
         let is_behind = !evidence.spec.simulation.faults.get(FaultKind::DuplicateStamp).is_zero();
@@ -142,18 +143,23 @@ impl Seen<'_> {
     }
 
     /// Whether the connection can be kept is what the server announced: never after
-    /// `Connection: close`, and otherwise always, except for bytes that belong to no request and for what
+    /// `Connection: close` or GOAWAY, and otherwise always, except for bytes that belong to no request and for what
     /// ends connections in this world.
     fn keeps(
         &self,
         evidence: &Evidence<'_>,
+        is_http2: bool,
         response: &Response,
         answer: &TruthAnswer,
         found: &mut Found,
     ) {
         let world = &evidence.spec.simulation;
-        let may_end =
-            response.unsolicited || world.keep_alive_idle_ns.is_some() || any(world, &BREAKS);
+        let may_end = response.unsolicited
+            || world.keep_alive_idle_ns.is_some()
+            || any(world, &BREAKS)
+            || (is_http2
+                && (world.keep_alive_requests.is_some()
+                    || any(world, &[FaultKind::GoAway, FaultKind::GoAwayError])));
         let reusable = response.reusable;
         if reusable == answer.closes && (answer.closes || !may_end) {
             found.add(Checker::Server, || {

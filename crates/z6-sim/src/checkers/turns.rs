@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use z6_events::{Event, Tick, WorkerId};
-use z6_scenario::simulation::{FaultKind, Simulation};
+use z6_scenario::simulation::{FaultKind, Share, Simulation};
 use z6_scenario::{ConnectionReuse, Plan, Region};
 
 use super::account::Account;
@@ -30,13 +30,28 @@ fn is_prompt(simulation: &Simulation) -> bool {
 fn first_come(evidence: &Evidence<'_>, found: &mut Found) {
     for (worker, events) in evidence.emitted.iter().enumerate() {
         let mut last: BTreeMap<u16, Tick> = BTreeMap::new();
+        // Connections over HTTP/2 are written to one after the other, each with all that it was given.
+        let mut at_once: BTreeMap<u16, (Tick, Tick)> = BTreeMap::new();
         for (at, event) in events {
             let Event::Sent { request, attempt: 0, .. } = event else { continue };
             let target = evidence.spec.scenario.target(request.target);
             if target.connection_reuse != ConnectionReuse::Shared {
                 continue;
             }
-            let before = last.insert(request.target.0, request.planned);
+            let before = if target.may_speak_http2() {
+                if evidence.spec.simulation.faults.get(FaultKind::PartialWrite) != Share::ZERO {
+                    continue;
+                }
+                let (when, newest) = at_once.entry(request.target.0).or_insert((*at, Tick::ZERO));
+                if *when < *at {
+                    last.insert(request.target.0, *newest);
+                    *when = *at;
+                }
+                *newest = (*newest).max(request.planned);
+                last.get(&request.target.0).copied()
+            } else {
+                last.insert(request.target.0, request.planned)
+            };
             if before.is_some_and(|before| before > request.planned) {
                 let (actor, worker) = (request.actor, WorkerId(worker as u16));
                 found.add(Checker::Turns, || {

@@ -12,6 +12,8 @@ const NOTHING: &str = "it comes before the first byte of the answer";
 const PART: &str = "a part of the answer comes before it";
 const ASKED: &str = "the connection's request was received and is not answered";
 const SOCKET: &str = "nothing is read or written without a connection";
+const HTTP2: &str = "it occurs to streams of HTTP/2";
+const FORMS: &str = "HTTP/2 has neither chunks nor more than one form of a head";
 const WRITE: &str = "it occurs to writes, and only a request is written";
 
 /// Why this fault never occurs to a connection in this state; none if it can.
@@ -30,15 +32,25 @@ pub const fn impossible(kind: FaultKind, state: RequestState) -> Option<&'static
         FaultKind::Trickle
         | FaultKind::Garbage
         | FaultKind::WrongLength
-        | FaultKind::BrokenChunk
         | FaultKind::InterimFlood
         | FaultKind::Unsolicited
         | FaultKind::NoAnswer
         | FaultKind::BadRedirect
-        | FaultKind::Irregular
         | FaultKind::MissingValue
         | FaultKind::CheckFailed
         | FaultKind::ExpiredToken => before(state, BEGINS),
+        FaultKind::BrokenChunk | FaultKind::Irregular => match state {
+            RequestState::Http2 => Some(FORMS),
+            state => before(state, BEGINS),
+        },
+        FaultKind::GoAway
+        | FaultKind::GoAwayError
+        | FaultKind::RefuseStream
+        | FaultKind::ResetStream
+        | FaultKind::LowerStreams => match state {
+            RequestState::Http2 => None,
+            _ => Some(HTTP2),
+        },
         FaultKind::PartialRead | FaultKind::WouldBlock => socket(state),
         FaultKind::PartialWrite => write(state),
         FaultKind::ServerStall
@@ -58,14 +70,15 @@ const fn attempt(state: RequestState) -> Option<&'static str> {
         | RequestState::AwaitingHead
         | RequestState::InHead
         | RequestState::InBody
-        | RequestState::Idle => Some(ATTEMPT),
+        | RequestState::Idle
+        | RequestState::Http2 => Some(ATTEMPT),
     }
 }
 
 /// Faults that a client meets before it has seen anything of the answer.
 const fn before(state: RequestState, why: &'static str) -> Option<&'static str> {
     match state {
-        RequestState::AwaitingHead => None,
+        RequestState::AwaitingHead | RequestState::Http2 => None,
         RequestState::InHead | RequestState::InBody => Some(why),
         RequestState::Idle => Some(ASKED),
         RequestState::Writing => Some(SERVER),
@@ -76,7 +89,10 @@ const fn before(state: RequestState, why: &'static str) -> Option<&'static str> 
 /// Faults that end an answer of which a part came.
 const fn within(state: RequestState) -> Option<&'static str> {
     match state {
-        RequestState::AwaitingHead | RequestState::InHead | RequestState::InBody => None,
+        RequestState::AwaitingHead
+        | RequestState::InHead
+        | RequestState::InBody
+        | RequestState::Http2 => None,
         RequestState::Idle => Some(PART),
         RequestState::NoConnection | RequestState::Connecting | RequestState::Writing => {
             Some(SERVER)
@@ -92,13 +108,14 @@ const fn socket(state: RequestState) -> Option<&'static str> {
         | RequestState::AwaitingHead
         | RequestState::InHead
         | RequestState::InBody
-        | RequestState::Idle => None,
+        | RequestState::Idle
+        | RequestState::Http2 => None,
     }
 }
 
 const fn write(state: RequestState) -> Option<&'static str> {
     match state {
-        RequestState::Writing => None,
+        RequestState::Writing | RequestState::Http2 => None,
         RequestState::NoConnection => Some(SOCKET),
         RequestState::Connecting
         | RequestState::AwaitingHead

@@ -6,13 +6,13 @@
 use z6_events::Actor;
 use z6_scenario::schedule::{ArrivalSchedule, VuSchedule};
 use z6_scenario::{
-    Arrivals, ConnectionReuse, Model, RateStage, RateStep, Schedule, Shape, ThinkTime, VuStage,
-    VuStep,
+    Arrivals, ConnectionReuse, HttpVersion, Model, Placement, RateStage, RateStep, Schedule, Shape,
+    ThinkTime, VuStage, VuStep,
 };
 
 use super::dice::Dice;
 use super::journey;
-use super::sketch::{RequestSketch, Sketch, TargetSketch};
+use super::sketch::{HttpSketch, RequestSketch, Sketch, TargetSketch};
 use super::world::{self, Pace};
 use super::{ACTORS_MAX, REQUESTS_MAX};
 
@@ -50,9 +50,14 @@ pub(super) fn sketch(seed: u64) -> Sketch {
     };
     draw_targets(&mut dice, &mut sketch, pace);
     draw_lives(&mut Dice::new(seed, 3), &mut sketch, length_ns);
+    let mut http2 = Dice::new(seed, 5);
+    let speaks_http2 = draw_http2(&mut http2, &mut sketch);
     draw_timeouts(&mut dice, &mut sketch, pace);
     draw_ends(&mut dice, &mut sketch, length_ns);
     sketch.simulation = world::draw(&mut Dice::new(seed, 1), pace);
+    if speaks_http2 {
+        world::draw_http2(&mut http2, &mut sketch.simulation, pace);
+    }
     sketch
 }
 
@@ -164,7 +169,57 @@ fn target(dice: &mut Dice, base_url: &'static str) -> TargetSketch {
         reconnect_delay_ns: dice.pick(&[0, MS, 10 * MS, 100 * MS]),
         // Mostly there, so that the server can tell requests apart by what it receives.
         id_header: dice.chance(80),
+        http: HttpSketch::default(),
     }
+}
+
+/// Whether any target is spoken to in HTTP/2, and how.
+fn draw_http2(dice: &mut Dice, sketch: &mut Sketch) -> bool {
+    if !dice.chance(33) {
+        return false;
+    }
+    const VERSIONS: [HttpVersion; 5] = [
+        HttpVersion::Http2,
+        HttpVersion::Http2PriorKnowledge,
+        HttpVersion::Http2PriorKnowledge,
+        HttpVersion::Auto,
+        HttpVersion::Http1,
+    ];
+    for target in &mut sketch.targets {
+        let version = dice.pick(&VERSIONS);
+        if version == HttpVersion::Http1 {
+            continue;
+        }
+        if dice.chance(50) {
+            // Otherwise a connection carries one request at a time.
+            target.reuse = Some(ConnectionReuse::Shared);
+        }
+        let is_shared = target.reuse == Some(ConnectionReuse::Shared);
+        if is_shared {
+            // Often few connections, so that each carries several.
+            let most = if dice.chance(60) { 4 } else { 60 };
+            let drawn = target.max_connections.unwrap_or(most).min(most);
+            target.max_connections = Some(drawn.max(u32::from(sketch.workers)));
+        }
+        // A proxy takes requests in plain text over HTTP/1.1 only.
+        target.has_proxy &= version != HttpVersion::Http2PriorKnowledge;
+        target.http = HttpSketch {
+            version,
+            streams: (is_shared && dice.chance(60)).then(|| dice.skewed(1, 40) as u32),
+            placement: dice.chance(30).then(|| dice.pick(&[Placement::Fill, Placement::Spread])),
+            resend_refused: dice.chance(50).then(|| dice.between(0, 3) as u8),
+            stream_window_bytes: dice.chance(30).then(|| dice.between_u32(65_535, 200_000)),
+            header_table_bytes: dice.chance(20).then(|| dice.between_u32(0, 300)),
+            has_no_index: dice.chance(20),
+        };
+    }
+    for (key, value) in &mut sketch.limits {
+        // Each field counts 32 bytes more (RFC 9113 section 6.5.2).
+        if *key == "max_response_head_bytes" {
+            *value = (*value).max(2_048);
+        }
+    }
+    sketch.targets.iter().any(|target| target.http.version != HttpVersion::Http1)
 }
 
 /// How old connections become, and whether requests survive stale ones.

@@ -6,7 +6,7 @@ use z6_scenario::{Arrivals, Schedule, ThinkTime};
 
 use super::Case;
 use super::journey::{JourneySketch, StepFlow};
-use super::sketch::Sketch;
+use super::sketch::{HttpSketch, Sketch};
 
 /// Cases tried while shrinking one, at most.
 pub const TRIES_MAX: u32 = 400;
@@ -228,6 +228,13 @@ fn cut_details(sketch: &Sketch, offer: &mut Offer<'_>) {
         offer(&|s| s.targets[i].has_proxy = false);
         offer(&|s| s.targets[i].max_connections = None);
         offer(&|s| s.targets[i].reuse = None);
+        offer(&|s| s.targets[i].http = HttpSketch::default());
+        offer(&|s| {
+            let version = s.targets[i].http.version;
+            s.targets[i].http = HttpSketch { version, ..HttpSketch::default() };
+        });
+        offer(&|s| s.targets[i].http.streams = None);
+        offer(&|s| s.targets[i].http.resend_refused = None);
     }
     for i in 0..sketch.requests.len() {
         offer(&|s| s.requests[i].header = None);

@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 
 use super::journey::{JourneySketch, StepFlow};
 use z6_scenario::simulation::{FAULT_PREFIX, Simulation};
-use z6_scenario::{Arrivals, ConnectionReuse, Model, Schedule, Shape, ThinkTime};
+use z6_scenario::{
+    Arrivals, ConnectionReuse, HttpVersion, Model, Placement, Schedule, Shape, ThinkTime,
+};
 
 /// All that a generated scenario says.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +50,51 @@ pub(super) struct TargetSketch {
     pub(super) has_proxy: bool,
     pub(super) reconnect_delay_ns: u64,
     pub(super) id_header: bool,
+    pub(super) http: HttpSketch,
+}
+
+/// What a target is spoken to in, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct HttpSketch {
+    pub(super) version: HttpVersion,
+    pub(super) streams: Option<u32>,
+    pub(super) placement: Option<Placement>,
+    pub(super) resend_refused: Option<u8>,
+    pub(super) stream_window_bytes: Option<u32>,
+    pub(super) header_table_bytes: Option<u32>,
+    pub(super) has_no_index: bool,
+}
+
+impl HttpSketch {
+    /// Whether the version is agreed on in a handshake.
+    fn is_tls(self) -> bool {
+        matches!(self.version, HttpVersion::Http2 | HttpVersion::Auto)
+    }
+
+    fn write(self, text: &mut Text) {
+        if self.version == HttpVersion::Http1 {
+            return;
+        }
+        text.line(&format!("http_version = \"{}\"", self.version.word()));
+        let placement = self.placement.map(|placement| match placement {
+            Placement::Fill => "\"fill\"".to_owned(),
+            Placement::Spread => "\"spread\"".to_owned(),
+        });
+        let number = |number: Option<u32>| number.map(|number| number.to_string());
+        let keys = [
+            ("streams", number(self.streams)),
+            ("placement", placement),
+            ("resend_refused", number(self.resend_refused.map(u32::from))),
+            ("stream_window_bytes", number(self.stream_window_bytes)),
+            ("header_table_bytes", number(self.header_table_bytes)),
+            ("index_headers", self.has_no_index.then(|| "false".to_owned())),
+        ];
+        let said = keys.into_iter().filter_map(|(key, value)| Some(format!("{key} = {}", value?)));
+        let said: Vec<String> = said.collect();
+        if !said.is_empty() {
+            text.line(&format!("http2 = {{ {} }}", said.join(", ")));
+        }
+    }
 }
 
 /// One request.
@@ -194,7 +241,12 @@ fn write_target(text: &mut Text, named: Option<usize>, target: &TargetSketch, mo
             text.decimal("weight", target.weight_micro, 6);
         }
     }
-    text.line(&format!("base_url = \"{}\"", target.base_url));
+    let base_url = match target.http.is_tls() {
+        true => target.base_url.replacen("http:", "https:", 1),
+        false => target.base_url.to_owned(),
+    };
+    text.line(&format!("base_url = \"{base_url}\""));
+    target.http.write(text);
     let reuse = target
         .reuse
         .filter(|reuse| *reuse != ConnectionReuse::PerVu || matches!(model, Model::Closed));
@@ -391,7 +443,9 @@ fn write_simulation(text: &mut Text, simulation: &Simulation) {
         | "servers"
         | "redirects"
         | "chunked"
-        | "keep_alive_requests" => value.to_owned(),
+        | "keep_alive_requests"
+        | "max_concurrent_streams"
+        | "alpn_h2" => value.to_owned(),
         "statuses" => format!("{{ {} }}", value.replace('=', " = ").replace(',', ", ")),
         _ => format!("\"{value}\""),
     };

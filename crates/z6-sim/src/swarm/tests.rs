@@ -53,6 +53,13 @@ fn cases_stay_within_their_bounds() {
 }
 
 #[test]
+fn three_of_ten_cases_speak_http2() {
+    let speaks = |seed: &u64| case(*seed).text().contains("http_version");
+    let share = (0..2_000).filter(speaks).count();
+    assert!((540..660).contains(&share), "{share}");
+}
+
+#[test]
 fn the_whole_format_and_all_faults_occur() {
     let mut seen = BTreeSet::new();
     let mut faults = BTreeSet::new();
@@ -123,4 +130,15 @@ const WORDS: &[&str] = &[
     "[cookies]",
     "[random]",
     "{{id}}",
+    "http_version = \"http2\"",
+    "http_version = \"http2-prior-knowledge\"",
+    "http_version = \"auto\"",
+    "http2 = { streams",
+    "placement = ",
+    "resend_refused = 0",
+    "index_headers = false",
+    "stream_window_bytes",
+    "header_table_bytes",
+    "max_concurrent_streams",
+    "alpn_h2",
 ];

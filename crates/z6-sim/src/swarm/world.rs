@@ -61,6 +61,21 @@ pub(super) fn draw(dice: &mut Dice, pace: Pace) -> Simulation {
     simulation
 }
 
+/// What is of HTTP/2 in the world of a scenario that speaks it: how many streams the server takes, what it selects,
+/// and what goes wrong with streams.
+pub(super) fn draw_http2(dice: &mut Dice, simulation: &mut Simulation, pace: Pace) {
+    if dice.chance(50) {
+        simulation.max_concurrent_streams = dice.skewed(1, 200) as u32;
+    }
+    simulation.alpn_h2 = share(dice.pick(&[1_000_000, 1_000_000, 500_000, 0]));
+    let kinds = dice.pick(&[0, 20, 40, 70]);
+    for kind in FaultKind::ALL.into_iter().filter(|kind| kind.is_of_http2()) {
+        if dice.chance(kinds) {
+            simulation.faults.set(kind, rate(dice, kind, pace));
+        }
+    }
+}
+
 /// One of the distributions, of about this length.
 fn delay(dice: &mut Dice, ns: u64) -> Delay {
     match dice.between(0, 5) {
@@ -136,7 +151,12 @@ fn per(kind: FaultKind) -> Per {
         | FaultKind::Irregular
         | FaultKind::MissingValue
         | FaultKind::CheckFailed
-        | FaultKind::ExpiredToken => Per::Request,
+        | FaultKind::ExpiredToken
+        | FaultKind::GoAway
+        | FaultKind::GoAwayError
+        | FaultKind::RefuseStream
+        | FaultKind::ResetStream
+        | FaultKind::LowerStreams => Per::Request,
         FaultKind::PartialRead | FaultKind::PartialWrite | FaultKind::WouldBlock => Per::Transfer,
         FaultKind::ServerStall | FaultKind::LateTimer | FaultKind::DuplicateStamp => {
             Per::TenthOfSecond
@@ -151,7 +171,7 @@ fn faults(dice: &mut Dice, pace: Pace) -> Faults {
         return faults;
     }
     let kinds = dice.pick(&[10, 20, 20, 40, 70]);
-    for kind in FaultKind::ALL {
+    for kind in FaultKind::ALL.into_iter().filter(|kind| !kind.is_of_http2()) {
         let rarely = kind == FaultKind::LogFull;
         if dice.chance(if rarely { 45 } else { kinds }) {
             faults.set(kind, rate(dice, kind, pace));

@@ -221,6 +221,12 @@ impl Requests {
         self.planted = bug.into();
     }
 
+    /// Whether this bug was planted.
+    #[inline]
+    pub(super) fn has_bug(&self, bug: Bug) -> bool {
+        self.planted.has(bug)
+    }
+
     /// What there is to say about the failure that a session has just reported, if anything. A driver
     /// logs it before it gives the failure to the engine.
     pub fn take_note(&mut self) -> Option<Note> {

@@ -2,7 +2,7 @@
 
 use super::{Form, Key, Kind, Table, count, key};
 use crate::model::MICRO;
-use crate::simulation::{FaultKind, MAX_BANDWIDTH, MAX_SERVERS};
+use crate::simulation::{FaultKind, MAX_BANDWIDTH, MAX_SERVERS, MAX_STREAMS};
 
 const fn setting(name: &'static str, form: Form) -> Key {
     key(name, Kind::Setting(form))
@@ -27,6 +27,8 @@ pub(crate) static SIMULATION: Table = Table {
         share("chunked"),
         count("keep_alive_requests", 1, i64::MAX as u64).or_words("no limit"),
         setting("keep_alive_idle", Form::Duration).or_words("no limit"),
+        count("max_concurrent_streams", 1, MAX_STREAMS as u64).or_words("128"),
+        key("alpn_h2", Kind::Micro { zero: true, max: MICRO }).or_words("1"),
         key("faults", Kind::Table(&FAULTS)),
     ]],
     variants: &[],

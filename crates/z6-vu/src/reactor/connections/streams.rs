@@ -11,7 +11,7 @@ use mio::Token;
 use z6_events::{
     ConnectionSlot, ExchangeSlot, Http2Sample, PlannedRequest, Protocol, TargetId, Tick,
 };
-use z6_proto_http2::{Counters, SLICES_MAX, Slices};
+use z6_proto_http2::{SLICES_MAX, Slices};
 
 use super::super::engine_handle::EngineHandle;
 use super::Connections;
@@ -50,19 +50,6 @@ impl Streams {
         }
         token
     }
-}
-
-fn add(sample: &mut Http2Sample, counters: &Counters) {
-    sample.frames_in += counters.frames_in;
-    sample.frames_out += counters.frames_out;
-    sample.request_header_bytes_plain += counters.header_bytes_plain_out;
-    sample.request_header_bytes_wire += counters.header_bytes_packed_out;
-    sample.response_header_bytes_plain += counters.header_bytes_plain_in;
-    sample.response_header_bytes_wire += counters.header_bytes_packed_in;
-    sample.resets_in += counters.resets_in;
-    sample.resets_out += counters.resets_out;
-    sample.pings += counters.pings_in;
-    sample.window_stalls += counters.window_stalls;
 }
 
 impl Connections {
@@ -242,7 +229,7 @@ impl Connections {
                 };
             });
         }
-        add(&mut self.http2.ended, http2.counters());
+        http2.count_into(&mut self.http2.ended);
         http2.close(&mut self.requests);
         if self.http2.spare.len() < SPARE_MAX {
             self.http2.spare.push((link.target, http2));
@@ -254,7 +241,7 @@ impl Connections {
         let mut sample = self.http2.ended;
         for link in self.links.over_http2() {
             if let Some(http2) = &link.http2 {
-                add(&mut sample, http2.counters());
+                http2.count_into(&mut sample);
             }
             sample.window_stall_ns += link.stalled_since.map_or(0, |since| now.since(since));
         }

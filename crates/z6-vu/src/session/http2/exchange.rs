@@ -261,6 +261,17 @@ impl Exchanges {
         self.all.iter().position(is_it).map(|tag| tag as u32)
     }
 
+    /// A planted bug: the exchange changes places with another one that is sent.
+    #[cold]
+    pub(super) fn swap(&mut self, tag: u32) {
+        let tag = tag as usize;
+        let is_sent = |open: &Exchange| open.is_open && open.is_sent;
+        let other = (0..self.all.len()).find(|other| *other != tag && is_sent(&self.all[*other]));
+        if let Some(other) = other {
+            self.all.swap(tag, other);
+        }
+    }
+
     pub(super) fn open_count(&self) -> usize {
         self.all.len() - self.free.len()
     }

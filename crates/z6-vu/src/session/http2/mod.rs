@@ -9,8 +9,8 @@
 //! 2. [`Http2::queue`] for each [`Command::Send`](crate::Command::Send), and [`Http2::cancel`] for each
 //!    [`Command::Cancel`](crate::Command::Cancel), while it carries commands out;
 //! 3. after that, as often as the socket takes bytes: [`Http2::begin_queued`], [`Http2::unwritten`], the clock,
-//!    a write, [`Http2::wrote`]. A request becomes frames no earlier: one that is taken back before leaves no
-//!    trace in header tables and stream ids;
+//!    a write, [`Http2::wrote`]. A request becomes frames no earlier, and is none any more if it is taken back before
+//!    a byte of it was written: it leaves no trace in header tables and stream ids;
 //! 4. [`Http2::received`] and [`Http2::ended`] as those of `Session`;
 //! 5. [`Http2::close`] when the socket is dropped.
 
@@ -22,16 +22,17 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use z6_events::{
-    ArrivalStamp, Cause, CloseCause, ConnectionSlot, ErrorKind, ExchangeSlot, Failure,
+    ArrivalStamp, Cause, CloseCause, ConnectionSlot, ErrorKind, ExchangeSlot, Failure, Http2Sample,
     Irregularities, NoteKind, PlannedRequest, Response, Tick,
 };
 use z6_proto_http2::{
-    Blame, Bodies, Config, Connection, Counters, FailureKind, Limits, ProtocolError,
-    ProtocolErrorKind, Received, ResponseFacts, Sending, Slices, Tag,
+    Blame, Bodies, Config, Connection, FailureKind, Limits, ProtocolError, ProtocolErrorKind,
+    Received, ResponseFacts, Sending, Slices, Tag,
 };
 
 use super::{BrokenWrite, End, Output, ReadAt, Requests, SPEAKS_HTTP1, before_request};
 use crate::engine::Input;
+use crate::planted::Bug;
 use crate::session::Journeys;
 use crate::templates;
 
@@ -166,12 +167,29 @@ impl Http2 {
             journeys.cancel(exchange);
         }
         let Some(tag) = self.exchanges.find(exchange) else { return };
+        let Exchange { is_begun, is_sent, .. } = *self.exchanges.get(tag);
+        if is_begun && !is_sent {
+            self.take_back_unwritten();
+        }
         if self.exchanges.get(tag).is_begun {
-            self.http.cancel(Tag(tag));
+            let bodies = BodiesOf { exchanges: &self.exchanges, requests };
+            self.http.cancel(Tag(tag), &bodies);
         } else {
             self.queue.retain(|queued| *queued != tag);
         }
         self.given_up(tag, requests);
+    }
+
+    /// Requests of which nothing is written are no frames any more, and wait again: one that is given up must leave no
+    /// trace.
+    #[cold]
+    fn take_back_unwritten(&mut self) {
+        let (exchanges, queue) = (&mut self.exchanges, &mut self.queue);
+        self.http.take_back_unwritten(|Tag(tag)| {
+            let exchange = exchanges.at(tag);
+            (exchange.is_begun, exchange.wire_bytes) = (false, 0);
+            queue.push_front(tag);
+        });
     }
 
     /// Whether there is something to write, or to make into frames.
@@ -275,10 +293,20 @@ impl Http2 {
         self.http.is_stalled()
     }
 
-    /// Totals of the connection.
-    #[must_use]
-    pub fn counters(&self) -> &Counters {
-        self.http.counters()
+    /// Adds the totals of the connection to those of others. How long bodies waited for windows is the driver's to
+    /// measure.
+    pub fn count_into(&self, sample: &mut Http2Sample) {
+        let counters = self.http.counters();
+        sample.frames_in += counters.frames_in;
+        sample.frames_out += counters.frames_out;
+        sample.request_header_bytes_plain += counters.header_bytes_plain_out;
+        sample.request_header_bytes_wire += counters.header_bytes_packed_out;
+        sample.response_header_bytes_plain += counters.header_bytes_plain_in;
+        sample.response_header_bytes_wire += counters.header_bytes_packed_in;
+        sample.resets_in += counters.resets_in;
+        sample.resets_out += counters.resets_out;
+        sample.pings += counters.pings_in;
+        sample.window_stalls += counters.window_stalls;
     }
 
     /// Says that the connection will be closed, as far as the socket takes it at once.
@@ -314,6 +342,9 @@ impl Http2 {
                 Received::FirstByte(Tag(tag)) => self.exchanges.at(tag).first_byte = Some(read.at),
                 Received::Interim(Tag(tag)) => self.exchanges.at(tag).first_byte = None,
                 Received::Complete { tag, response } => {
+                    if requests.has_bug(Bug::SwappedStreams) {
+                        self.exchanges.swap(tag.0);
+                    }
                     return self.complete(tag.0, &response, read, requests);
                 }
                 Received::Failed { tag, error, bytes_received, unsent_bytes } => {
@@ -321,6 +352,20 @@ impl Http2 {
                     let counts = (bytes_received, unsent_bytes);
                     let failed = self.failed(tag.0, (error, detail), counts, true, requests);
                     return Some(stamped(failed, read.arrival));
+                }
+                Received::Refused { tag, unsent_bytes, .. }
+                    if requests.has_bug(Bug::AnsweredByRefusal) =>
+                {
+                    let (status, reusable, bytes) = (200, true, 0);
+                    let (bytes_received, body_bytes) = (bytes, bytes);
+                    let facts = ResponseFacts {
+                        status,
+                        bytes_received,
+                        body_bytes,
+                        reusable,
+                        unsent_bytes,
+                    };
+                    return self.complete(tag.0, &facts, read, requests);
                 }
                 Received::Refused { tag, code, unsent_bytes } => {
                     let error = (ErrorKind::StreamRefused, u64::from(code.0));

@@ -1,29 +1,15 @@
-//! What the simulated server answers: bytes, and how they are cut and ended. Knows no time except pauses.
+//! A response over HTTP/1.1: bytes, and how they are cut and ended.
 
 use z6_scenario::random::Generator;
 use z6_scenario::simulation::{FaultKind, Simulation};
 
-use crate::answer::{Answer, Answers, Framing, Meant, Question, Spoilt};
-use crate::draw::hits;
-use crate::location::{self, Places, Redirect};
+use super::{
+    Asked, CHUNK_BYTES_MAX, Content, INTERIM_MAX, Maker, TRICKLE_BYTES_MAX, TRICKLE_PAUSE_MAX_NS,
+    TRICKLE_PIECES_MAX, UNSOLICITED_PAUSE_MAX_NS,
+};
+use crate::answer::Meant;
+use crate::location::Places;
 use crate::truth::Leads;
-use crate::wire::Asks;
-
-/// Pieces of an answer that trickles; the rest comes at once.
-const TRICKLE_PIECES_MAX: usize = 40;
-/// Bytes of such a piece at most.
-const TRICKLE_BYTES_MAX: u64 = 16;
-/// Pause between such pieces at most, nanoseconds.
-const TRICKLE_PAUSE_MAX_NS: u64 = 10_000_000;
-/// Unsolicited bytes come so much after the answer at most, nanoseconds.
-const UNSOLICITED_PAUSE_MAX_NS: u64 = 20_000_000;
-/// Bytes of a chunk at most.
-const CHUNK_BYTES_MAX: u64 = 4_096;
-/// Interim responses of a flood at most.
-const INTERIM_MAX: u64 = 40;
-
-/// The status of a response to a request whose token has expired.
-const EXPIRED: u16 = 401;
 
 const INTERIM: &[u8] = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n";
 /// Bytes that belong to no request. They are not a response: a client could not tell one from the response to
@@ -39,51 +25,6 @@ pub(crate) enum After {
     Ends,
     /// The server resets the connection.
     Resets,
-}
-
-/// What the request is, as far as the answer depends on it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Asked<'a> {
-    pub(crate) is_head: bool,
-    /// This is the last request of the connection: the client said so, or the server says so.
-    pub(crate) is_last: bool,
-    /// Interim responses that the client reads.
-    pub(crate) interim_max: u32,
-    /// What it asked for.
-    pub(crate) place: location::Asked<'a>,
-}
-
-/// What makes up the content of responses of which something is read.
-#[derive(Debug)]
-pub(crate) struct Maker<'a> {
-    pub(crate) answers: &'a mut Answers,
-    /// None: it is not known what was asked.
-    pub(crate) asks: Option<&'a Asks>,
-    /// The URL of the request.
-    pub(crate) url: &'a str,
-}
-
-impl Maker<'_> {
-    /// The content of a response; none if nothing is read of it, if it has another status than the request
-    /// expects, or if it cannot be spoilt like this.
-    fn answer(
-        &mut self,
-        status: Option<u16>,
-        framing: Framing,
-        spoilt: Option<Spoilt>,
-    ) -> Option<Answer> {
-        let Asks { request, values } = self.asks?;
-        if status.is_some_and(|status| !self.answers.expects(request.request, status)) {
-            return None;
-        }
-        let url = self.url;
-        self.answers.answer(&Question { request, values, url, status, framing, spoilt })
-    }
-
-    /// The status of other responses.
-    fn status(&self) -> u16 {
-        self.asks.map_or(200, |asks| self.answers.expected_status(asks.request.request))
-    }
 }
 
 /// An answer.
@@ -106,27 +47,6 @@ pub(crate) struct Reply {
     /// What is wrong with it.
     pub(crate) fault: Option<FaultKind>,
 }
-
-/// Faults of answers, in the order in which they are drawn.
-pub(crate) const FAULTS: [FaultKind; 17] = [
-    FaultKind::ResetBefore,
-    FaultKind::ResetInHead,
-    FaultKind::ResetInBody,
-    FaultKind::CloseBefore,
-    FaultKind::CloseInBody,
-    FaultKind::Trickle,
-    FaultKind::Garbage,
-    FaultKind::WrongLength,
-    FaultKind::BrokenChunk,
-    FaultKind::InterimFlood,
-    FaultKind::Unsolicited,
-    FaultKind::NoAnswer,
-    FaultKind::BadRedirect,
-    FaultKind::Irregular,
-    FaultKind::MissingValue,
-    FaultKind::CheckFailed,
-    FaultKind::ExpiredToken,
-];
 
 /// An answer in parts.
 struct Parts {
@@ -155,15 +75,8 @@ impl Reply {
             Some(FaultKind::CloseBefore) => return Some(Reply::nothing(After::Ends, fault)),
             Some(_) | None => {}
         }
-        let redirect = match fault {
-            Some(FaultKind::ExpiredToken) => None,
-            Some(FaultKind::BadRedirect) => Some(location::draw_bad(draws)),
-            Some(_) | None => {
-                hits(simulation.redirects, draws).then(|| places.draw(asked.place, draws))
-            }
-        };
-        let parts = Parts::draw(simulation, fault, asked, redirect, maker, draws);
-        Some(parts.spoil(asked, draws))
+        let content = Content::draw(simulation, fault, asked, places, maker, draws);
+        Some(Parts::new(content, asked, draws).spoil(asked, draws))
     }
 
     fn nothing(after: After, fault: Option<FaultKind>) -> Reply {
@@ -182,51 +95,23 @@ impl Reply {
 }
 
 impl Parts {
-    fn draw(
-        simulation: &Simulation,
-        fault: Option<FaultKind>,
-        asked: Asked<'_>,
-        redirect: Option<Redirect>,
-        maker: &mut Maker<'_>,
-        draws: &mut Generator,
-    ) -> Parts {
-        let drawn = if redirect.is_some() { None } else { status(simulation, draws) };
-        let length = draws.uniform(simulation.body_bytes.min, simulation.body_bytes.max);
-        let is_chunked = hits(simulation.chunked, draws) || fault == Some(FaultKind::BrokenChunk);
-        let framing = Framing { is_head: asked.is_head, is_chunked, is_last: asked.is_last };
-        let (answer, fault) = match (&redirect, fault) {
-            (Some(_), Some(FaultKind::MissingValue | FaultKind::CheckFailed)) => (None, None),
-            (Some(_), _) | (None, Some(FaultKind::ExpiredToken)) => (None, fault),
-            (None, _) => content(maker, drawn, framing, fault),
-        };
-        let status = match (&redirect, fault, &answer) {
-            (Some(redirect), ..) => redirect.status,
-            (None, Some(FaultKind::ExpiredToken), _) => EXPIRED,
-            (None, _, Some(answer)) => answer.status,
-            (None, _, None) => drawn.unwrap_or_else(|| maker.status()),
-        };
+    fn new(content: Content, asked: Asked<'_>, draws: &mut Generator) -> Parts {
+        let Content {
+            status,
+            leads,
+            fields,
+            trailers,
+            body,
+            framing,
+            has_body,
+            said,
+            meant,
+            fault,
+        } = content;
         let mut head = format!("HTTP/1.1 {status} Simulated\r\n").into_bytes();
-        for location in redirect.iter().flat_map(|redirect| &redirect.locations) {
-            push_field(&mut head, "Location", location.as_bytes());
-        }
-        let (fields, trailers, own, meant) = match answer {
-            Some(Answer { fields, trailers, body, meant, .. }) => {
-                (fields, trailers, body, Some(meant))
-            }
-            None => (Vec::new(), Vec::new(), None, None),
-        };
         for (name, value) in &fields {
             push_field(&mut head, name, value);
         }
-        let body = own.unwrap_or_else(|| vec![b'x'; length as usize]);
-        let framing = Framing { is_chunked: is_chunked || !trailers.is_empty(), ..framing };
-        let has_body = framing.has_body(status);
-        let said = match fault {
-            Some(FaultKind::WrongLength) if has_body && !framing.is_chunked && !body.is_empty() => {
-                wrong(body.len() as u64, draws) as usize
-            }
-            _ => body.len(),
-        };
         let body = match (has_body, framing.is_chunked) {
             (false, _) => Vec::new(),
             (true, false) => body,
@@ -239,9 +124,6 @@ impl Parts {
         if fault == Some(FaultKind::Irregular) {
             head = irregular(&head, draws);
         }
-        let leads = redirect.map(|redirect| redirect.leads);
-        // A part of the body, perhaps, is not what was meant.
-        let meant = meant.filter(|_| fault != Some(FaultKind::WrongLength));
         Parts { head, body, status, leads, is_last: asked.is_last, meant, fault }
     }
 
@@ -320,43 +202,10 @@ impl Parts {
     }
 }
 
-/// The content of a response, and what is wrong with it: what cannot be spoilt is as it should be.
-fn content(
-    maker: &mut Maker<'_>,
-    status: Option<u16>,
-    framing: Framing,
-    fault: Option<FaultKind>,
-) -> (Option<Answer>, Option<FaultKind>) {
-    let spoilt = match fault {
-        Some(FaultKind::MissingValue) => Spoilt::Value,
-        Some(FaultKind::CheckFailed) => Spoilt::Check,
-        Some(_) | None => return (maker.answer(status, framing, None), fault),
-    };
-    match maker.answer(status, framing, Some(spoilt)) {
-        Some(answer) => (Some(answer), fault),
-        None => (maker.answer(status, framing, None), None),
-    }
-}
-
 fn push_field(head: &mut Vec<u8>, name: &str, value: &[u8]) {
     for part in [name.as_bytes(), b": ", value, b"\r\n"] {
         head.extend_from_slice(part);
     }
-}
-
-/// A status that is drawn; none for the one that the request expects.
-fn status(simulation: &Simulation, draws: &mut Generator) -> Option<u16> {
-    if simulation.statuses.is_empty() {
-        return None;
-    }
-    let mut left = draws.uniform(0, 999_999);
-    for entry in &simulation.statuses {
-        match left.checked_sub(u64::from(entry.share.millionths())) {
-            Some(rest) => left = rest,
-            None => return Some(entry.status),
-        }
-    }
-    None
 }
 
 /// The same head with at least one irregularity.
@@ -372,12 +221,6 @@ fn irregular(head: &[u8], draws: &mut Generator) -> Vec<u8> {
         text = text.replace("\r\n", "\n");
     }
     text.into_bytes()
-}
-
-/// Another length than `length`.
-fn wrong(length: u64, draws: &mut Generator) -> u64 {
-    let more = draws.uniform(1, 1_000);
-    if draws.uniform(0, 1) == 0 { length + more } else { length - more.min(length) }
 }
 
 /// What the head gives as the length.
@@ -432,13 +275,17 @@ fn trickle(all: &[u8], draws: &mut Generator) -> Vec<(u64, Vec<u8>)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::FAULTS;
     use super::*;
+    use crate::answer::Answers;
     use crate::draw::Draws;
+    use crate::location;
     use z6_proto_http1::{Irregularities, Limits, ResponseDecoder};
 
     const ASKED: Asked<'static> = Asked {
         is_head: false,
         is_last: false,
+        is_http2: false,
         interim_max: 16,
         place: location::Asked { target: z6_events::TargetId(0), path: "/a" },
     };
