@@ -8,8 +8,8 @@ use std::io;
 
 use z6_events::forge::resealed;
 use z6_events::{
-    Actor, Cause, Event, ExchangeSlot, LogReader, NeverSentReason, PlannedRequest, Population,
-    RequestId, Step, TargetId, Tick, WorkerId,
+    Actor, Cause, Event, ExchangeSlot, LogReader, NeverSentReason, Phase, PlannedRequest,
+    Population, RequestId, Step, TargetId, Tick, WorkerId,
 };
 use z6_metrics::{EndFacts, RequestRow, RunFacts, Style};
 use z6_scenario::Scenario;
@@ -304,6 +304,10 @@ fn joined(log: &[u8], scenario: &Scenario) -> Option<Vec<RequestRow>> {
     let mut join = RequestJoin::new(scenario, reader.header().workers);
     let mut rows = Vec::new();
     while let Some(mut block) = reader.next_block().ok()? {
+        // Requests of set-up and tear-down are no rows.
+        if block.header().phase != Phase::Main {
+            continue;
+        }
         let worker = block.header().worker;
         for next in block.events() {
             let (at, event) = next.ok()?;
