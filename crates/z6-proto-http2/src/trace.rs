@@ -1,6 +1,6 @@
 //! The bytes of one side of a connection as frames, for a person.
 //!
-//! Owns nothing of a connection: it looks on, beside whoever speaks. It knows no sockets and writes no text. What it
+//! Owns nothing of a connection: it looks on, beside the speaker. It knows no sockets and writes no text. What it
 //! shows comes from a peer and is not escaped.
 
 use crate::error::{ErrorCode, ProtocolError, ProtocolErrorKind};

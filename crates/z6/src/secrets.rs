@@ -1,4 +1,4 @@
-//! The secrets of a run: given by whoever embeds it, or read from the environment or from files.
+//! The secrets of a run: given by the program that embeds it, or read from the environment or from files.
 
 use std::fmt;
 use std::path::Path;

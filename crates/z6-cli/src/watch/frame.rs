@@ -57,7 +57,7 @@ pub(crate) struct View<'a> {
     pub(crate) metrics: &'a Metrics,
     /// Length of the run, if it is known before its end.
     pub(crate) length_seconds: Option<u64>,
-    /// A shard whose log nobody has written for so many seconds, while others are written.
+    /// A shard whose log has not been written for so many seconds, while others are written.
     pub(crate) silent_shard: Option<(u16, u64)>,
     pub(crate) state: State,
     pub(crate) page: Page,

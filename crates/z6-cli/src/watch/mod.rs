@@ -116,7 +116,7 @@ impl Watched {
         if silent >= SILENCE { State::Silent(silent.as_secs()) } else { State::Running }
     }
 
-    /// Of several shards, the first that nobody has written for too long, while others are written, and for how
+    /// Of several shards, the first that has not been written for too long, while others are written, and for how
     /// many seconds.
     fn silent_shard(&self) -> Option<(u16, u64)> {
         if self.has_ended || self.blocks.len() < 2 {

@@ -50,7 +50,7 @@ pub enum StartError {
         /// The limit in force.
         limit: u64,
     },
-    /// Set-up takes a time that nobody knows beforehand.
+    /// How long set-up takes is not known before the run.
     #[error(
         "[setup] and a common start (`--start-at`, `--barrier`) cannot be combined: how long set-up takes is \
          not known before"

@@ -200,7 +200,7 @@ fn gather(address: &str, party: &Party, wait: &Wait<'_>) -> Result<Met, MeetingE
     }
     let start_ns = party.wall_ns() + LEAD_NS;
     for mut stream in lock(&guests).there.values() {
-        // Whoever is gone by now is missed when the logs are read.
+        // A shard that is gone by now is missed when the logs are read.
         let _ = stream.write_all(format!("{START}{start_ns}\n").as_bytes());
     }
     let stops = std::mem::take(&mut lock(&guests).stops);
