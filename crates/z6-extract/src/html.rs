@@ -2,16 +2,19 @@
 //!
 //! Owns the limits of the parser of `lol_html`, which makes no tree, and which texts are values.
 
-use crate::canary::is_planted;
 use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
+use cssparser::{ParseError, Parser, ParserInput, Token};
 use lol_html::html_content::{Element, TextChunk, TextType};
 use lol_html::{ElementContentHandlers, HtmlRewriter, MemorySettings, Settings};
 use thiserror::Error;
 
-use crate::limits::{MAX_HTML_BYTES, MAX_HTML_MEMORY_BYTES};
+use crate::canary::is_planted;
+use crate::limits::{
+    MAX_HTML_BYTES, MAX_HTML_MEMORY_BYTES, MAX_SELECTOR_BYTES, MAX_SELECTOR_DEPTH,
+};
 
 /// Elements whose end tags may be left out (HTML §13.1.2.4): the next one of the same name ends them.
 const ENDED_BY_NEXT: &[&str] =
@@ -87,6 +90,7 @@ impl Html {
     }
 
     fn compile(selector: &str, attribute: Option<Box<str>>) -> Result<Html, SelectorError> {
+        check(selector).map_err(|why| SelectorError(why.into()))?;
         match selector.parse() {
             Ok(parsed) => Ok(Html {
                 #[cfg(feature = "sample")]
@@ -159,6 +163,57 @@ impl Html {
             _ => Ok(()),
         }
     }
+}
+
+/// What is not to reach the parser of `lol_html`: nesting, which it follows by recursion without a bound, and
+/// pseudo-elements and `:host()`, of which some set off its debug assertions. It takes no form of either.
+fn check(selector: &str) -> Result<(), &'static str> {
+    if selector.len() > MAX_SELECTOR_BYTES {
+        return Err("The selector is too long.");
+    }
+    let mut input = ParserInput::new(selector);
+    check_block(&mut Parser::new(&mut input), MAX_SELECTOR_DEPTH)
+}
+
+fn check_block(input: &mut Parser<'_, '_>, depth_left: usize) -> Result<(), &'static str> {
+    const UNSUPPORTED: &str = "Unsupported pseudo-class or pseudo-element in selector.";
+    let mut is_after_colon = false;
+    while let Ok(token) = input.next_including_whitespace() {
+        let is_colon = *token == Token::Colon;
+        match token {
+            Token::Colon if is_after_colon => return Err(UNSUPPORTED),
+            Token::Ident(name) if is_after_colon && is_pseudo_element(name) => {
+                return Err(UNSUPPORTED);
+            }
+            Token::Function(name) if is_after_colon && name.eq_ignore_ascii_case("host") => {
+                return Err(UNSUPPORTED);
+            }
+            Token::Function(_)
+            | Token::ParenthesisBlock
+            | Token::SquareBracketBlock
+            | Token::CurlyBracketBlock => {
+                let depth_left =
+                    depth_left.checked_sub(1).ok_or("The selector is nested too deeply.")?;
+                let mut checked = Ok(());
+                // An error of the block itself is one that `lol_html` reports.
+                let _ = input.parse_nested_block(|block| {
+                    checked = check_block(block, depth_left);
+                    Ok::<(), ParseError<'_, ()>>(())
+                });
+                checked?;
+            }
+            _ => {}
+        }
+        is_after_colon = is_colon;
+    }
+    Ok(())
+}
+
+/// Whether the name is a pseudo-element also behind one colon (Selectors Level 4, section 3.6.1).
+fn is_pseudo_element(name: &str) -> bool {
+    ["after", "before", "first-letter", "first-line"]
+        .iter()
+        .any(|known| name.eq_ignore_ascii_case(known))
 }
 
 fn attributes<'h>(name: &'h str, found: &'h Found<'_>) -> ElementContentHandlers<'h> {
@@ -317,5 +372,36 @@ mod tests {
             let error = Html::text_of(wrong).unwrap_err();
             assert!(!error.to_string().is_empty());
         }
+    }
+
+    #[test]
+    fn pseudo_elements_are_refused_in_every_notation() {
+        for before in
+            ["p::before", "p:before", "p:/**/:x", r"p:\62 efore", "p:AFTER", ":host(a b)", ":host"]
+        {
+            for wrong in
+                [before.to_owned(), format!("div:not({before})"), format!("div:not(.iv{before}")]
+            {
+                let error = Html::text_of(&wrong).unwrap_err();
+                assert!(error.to_string().contains("pseudo"), "{wrong}: {error}");
+            }
+        }
+        let page = "<p title='::before'>a</p><p class='a::b'>b</p><p class='a:'>c</p>";
+        assert_eq!(texts("p[title='::before']", page), ["a"]);
+        assert_eq!(texts(r"p.a\:\:b", page), ["b"]);
+        assert_eq!(texts(r"p.a\::not(before)", page), ["c"]);
+    }
+
+    #[test]
+    fn selectors_are_bounded() {
+        let nested =
+            |depth: usize| format!("{}{}{}", ":not(".repeat(depth), "i", ")".repeat(depth));
+        assert!(Html::text_of(&nested(MAX_SELECTOR_DEPTH)).is_ok());
+        let error = Html::text_of(&nested(MAX_SELECTOR_DEPTH + 1)).unwrap_err();
+        assert_eq!(error.to_string(), "The selector is nested too deeply.");
+        let long = |bytes: usize| ["a"].repeat(bytes.div_ceil(2)).join(",");
+        assert!(Html::text_of(&long(MAX_SELECTOR_BYTES)).is_ok());
+        let error = Html::text_of(&long(MAX_SELECTOR_BYTES + 1)).unwrap_err();
+        assert_eq!(error.to_string(), "The selector is too long.");
     }
 }

@@ -40,6 +40,12 @@ pub const MAX_LIST_ITEMS: usize = 1_000;
 /// All values of a list together, bytes.
 pub const MAX_LIST_BYTES: usize = 64 * 1024;
 
+/// CSS selectors: bytes.
+pub const MAX_SELECTOR_BYTES: usize = 1024;
+
+/// CSS selectors: blocks inside blocks, as in `:not(:not(a))`.
+pub const MAX_SELECTOR_DEPTH: usize = 16;
+
 /// An HTML page, bytes.
 pub const MAX_HTML_BYTES: usize = 1024 * 1024;
 

@@ -32,6 +32,8 @@ fn the_page_lists_every_bound() {
         ("MAX_VALUE_BYTES", limits::MAX_VALUE_BYTES as u64),
         ("MAX_LIST_ITEMS", limits::MAX_LIST_ITEMS as u64),
         ("MAX_LIST_BYTES", limits::MAX_LIST_BYTES as u64),
+        ("MAX_SELECTOR_BYTES", limits::MAX_SELECTOR_BYTES as u64),
+        ("MAX_SELECTOR_DEPTH", limits::MAX_SELECTOR_DEPTH as u64),
         ("MAX_HTML_BYTES", limits::MAX_HTML_BYTES as u64),
         ("MAX_HTML_MEMORY_BYTES", limits::MAX_HTML_MEMORY_BYTES as u64),
         ("MAX_COOKIES", limits::MAX_COOKIES as u64),
