@@ -10,8 +10,12 @@ use crate::command::{Invocation, nightly_cargo};
 use crate::runner::Outcome;
 use crate::workspace;
 
-/// Length of the run of one target in `fuzz-smoke`, seconds.
-const SMOKE_SECONDS: u64 = 5;
+/// The run of one target in `fuzz-smoke`. With the seed, every machine tries the same inputs in the same order, so
+/// that the check judges the commit; the search with new seeds is `fuzz --minutes`.
+const SMOKE_FLAGS: &[&str] = &["-max_total_time=5", "-seed=6"];
+
+/// Where `fuzz-smoke` keeps new inputs; it begins without any.
+const SMOKE_GROWN: &str = "target/fuzz-smoke";
 
 /// An input that takes longer than this is a finding, seconds.
 const INPUT_SECONDS_MAX: u64 = 10;
@@ -97,6 +101,11 @@ pub(crate) fn smoke() -> Result<Outcome> {
     }
     let build = ["fuzz", "build", "--fuzz-dir", "fuzz"].as_slice();
     nightly_cargo(&[build, UNSANITIZED].concat()).run()?;
+    let grown = workspace::root().join(SMOKE_GROWN);
+    if grown.exists() {
+        std::fs::remove_dir_all(&grown)
+            .with_context(|| format!("cannot remove {}", grown.display()))?;
+    }
     for target in TARGETS {
         let words = smoke_one(target)?;
         println!("{:<18} {words}", target.name);
@@ -116,7 +125,8 @@ pub(crate) fn long(arguments: &[String]) -> Result<bool> {
     let mut failed = Vec::new();
     for target in chosen {
         println!("\n==== {} for {minutes} min", target.name);
-        if let Err(error) = invocation(target, minutes * 60, &[])?.run() {
+        let seconds = format!("-max_total_time={}", minutes * 60);
+        if let Err(error) = invocation(target, "fuzz/grown", &[], &[&seconds])?.run() {
             println!("---- {error:#}");
             failed.push(target.name);
         }
@@ -159,29 +169,34 @@ pub(crate) fn missing_tool() -> Option<String> {
     None
 }
 
-fn invocation(target: &Target, seconds: u64, options: &[&str]) -> Result<Invocation> {
+/// New inputs go to `grown`, a path from the root of the workspace.
+fn invocation(
+    target: &Target,
+    grown: &str,
+    options: &[&str],
+    flags: &[&str],
+) -> Result<Invocation> {
     let root = workspace::root();
     // libFuzzer writes to the first folder only.
-    let grown = root.join("fuzz/grown").join(target.name);
+    let grown = root.join(grown).join(target.name);
     std::fs::create_dir_all(&grown).with_context(|| format!("cannot make {}", grown.display()))?;
     let grown = grown.to_str().context("the path of the workspace is not UTF-8")?.to_owned();
     let seeds = root.join(target.seeds);
     let seeds = seeds.to_str().context("the path of the workspace is not UTF-8")?;
-    let total = format!("-max_total_time={seconds}");
     let per_input = format!("-timeout={INPUT_SECONDS_MAX}");
     let run = [&["fuzz", "run", "--fuzz-dir", "fuzz"][..], options].concat();
     let folders = [target.name, &grown, seeds, "--"];
     let memory = format!("-rss_limit_mb={}", target.memory_mib_max);
     let figures = "-print_final_stats=1";
     let cargo =
-        nightly_cargo(&[&run[..], &folders, &[&total, &per_input, &memory, figures]].concat());
+        nightly_cargo(&[&run[..], &folders, flags, &[&per_input, &memory, figures]].concat());
     // A small quarantine: the peak that libFuzzer prints then is that of the target.
     Ok(cargo.env("ASAN_OPTIONS", "quarantine_size_mb=1"))
 }
 
 /// The last line of libFuzzer; if it found something, an error with its whole output.
 fn smoke_one(target: &Target) -> Result<String> {
-    let output = invocation(target, SMOKE_SECONDS, UNSANITIZED)?.output()?;
+    let output = invocation(target, SMOKE_GROWN, UNSANITIZED, SMOKE_FLAGS)?.output()?;
     let words = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
         println!("{}", words.trim_end());

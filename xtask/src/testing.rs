@@ -15,6 +15,10 @@ use crate::runner::Outcome;
 /// A process that ends within this after the tests is not one that they left behind.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// The variable with the seed of property tests, and its value unless it is set: the check judges the commit, not
+/// what it happened to draw. `cargo test` alone draws anew.
+const PROPERTY_SEED: (&str, &str) = ("PROPTEST_RNG_SEED", "6");
+
 /// Of the toolchain.
 const RUST: &[&str] = &["cargo", "rustc", "rustdoc"];
 
@@ -74,6 +78,8 @@ fn run(tests: Invocation) -> Result<Outcome> {
     let list = folder.0.join("list");
     // Orphans become children of this process, however deep they were and whatever session they are in.
     set_child_subreaper(Some(getpid())).context("cannot become a subreaper")?;
+    let seed = std::env::var(PROPERTY_SEED.0).unwrap_or_else(|_| PROPERTY_SEED.1.to_owned());
+    let tests = tests.env(PROPERTY_SEED.0, &seed);
     let outcome = tests.env("Z6_SKIPPED_TESTS", &list.to_string_lossy()).run();
     let left = left_over(getpid())?;
     let skipped = fs::read_to_string(list).unwrap_or_default();
