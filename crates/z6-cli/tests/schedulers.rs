@@ -240,12 +240,57 @@ fn a_slurm_array_of_four_is_one_run_and_each_request_is_sent_once() {
     let folder = Folder::new(&scenario(nginx.port, 8_000, 1));
     manifest(&folder, "slurm", "4");
     outcome(&mut slurm.submit(&folder)).expect(0);
-    assert_one_run(&folder, &results(&folder), 4, 8_000);
+    let results = results(&folder);
+    assert_one_run(&folder, &results, 4, 8_000);
     assert_each_once(nginx, 8_000);
+    let metrics = folder.run(&["merge", &results, "--json", "--output", "all"]).expect(0).stdout;
+    assert_eq!(figure(&metrics, "/requests/succeeded"), 8_000);
+    assert_quantiles(&metrics, "/latency/response_ns", sorted_latencies(&folder, &results, 4));
+}
+
+/// The response times of all requests of all shards, from the exports of each.
+fn sorted_latencies(folder: &Folder, results: &str, shards: u16) -> Vec<u64> {
+    let mut all = Vec::new();
+    for index in 0..shards {
+        let log = format!("{results}/{index}");
+        let csv = folder.run(&["export", &log, "--format", "csv"]).expect(0).stdout;
+        let mut lines = csv.lines();
+        let names: Vec<&str> = lines.next().unwrap().split(',').collect();
+        let [planned, done] = ["planned_ns", "done_ns"]
+            .map(|wanted| names.iter().position(|name| *name == wanted).unwrap());
+        all.extend(lines.map(|line| {
+            let fields: Vec<&str> = line.split(',').collect();
+            let [planned, done] = [planned, done].map(|at| fields[at].parse::<u64>().unwrap());
+            done - planned
+        }));
+    }
+    all.sort_unstable();
+    all
+}
+
+/// The quantiles are the values of their ranks in the sorted list, within 0.1 %.
+#[track_caller]
+fn assert_quantiles(metrics: &str, path: &str, sorted: Vec<u64>) {
+    assert_eq!(figure(metrics, &format!("{path}/count")), sorted.len());
+    assert_eq!(figure(metrics, &format!("{path}/min")), sorted[0]);
+    assert_eq!(figure(metrics, &format!("{path}/max")), sorted[sorted.len() - 1]);
+    for (name, parts) in [
+        ("p50", 5_000),
+        ("p75", 7_500),
+        ("p90", 9_000),
+        ("p95", 9_500),
+        ("p99", 9_900),
+        ("p999", 9_990),
+    ] {
+        let rank = (sorted.len() * parts).div_ceil(10_000);
+        let exact = sorted[rank - 1];
+        let found = figure(metrics, &format!("{path}/{name}")).as_u64().unwrap();
+        assert!(found.abs_diff(exact) * 1_000 <= exact, "{name}: {found}, not {exact}");
+    }
 }
 
 #[test]
-fn scancel_ends_one_shard_with_a_complete_log_and_leaves_the_others() {
+fn scancel_ends_one_shard_and_leaves_the_others_and_merge_names_it() {
     let Some(slurm) = Slurm::start() else { return };
     let Some(nginx) = nginx() else { return };
     let folder = Folder::new(&scenario(nginx.port, 100, 600));
@@ -273,6 +318,26 @@ fn scancel_ends_one_shard_with_a_complete_log_and_leaves_the_others() {
         assert_eq!(figure(&metadata, "/stopped_by"), "terminate");
         assert_eq!(figure(&metadata, "/log/complete"), true);
     }
+    assert_merge_names_it(&folder, &results(&folder));
+}
+
+/// Shard 2 of four was cancelled, and then the others.
+fn assert_merge_names_it(folder: &Folder, results: &str) {
+    let all = folder.run(&["merge", results, "--output", "all"]).expect(1);
+    assert!(all.stdout.contains("shard 2: stopped by terminate"), "{all:?}");
+    // What a shard that was lost with its machine leaves.
+    fs::rename(folder.path(results).join("2"), folder.path("lost")).unwrap();
+    let refused = folder.run(&["merge", results, "--output", "rest"]).expect(2);
+    assert!(refused.stderr.contains("the log of shard 2 of 4 is missing"), "{refused:?}");
+    assert!(refused.stderr.contains("--partial"), "{refused:?}");
+    folder.run(&["merge", results, "--partial", "--output", "rest"]).expect(1);
+    let metrics = folder.read("rest/metrics.json");
+    assert_eq!(figure(&metrics, "/run/shards/missing"), serde_json::json!([2]));
+    let sent = [0, 1, 3].map(|index| {
+        let metrics = folder.read(&format!("{results}/{index}/metrics.json"));
+        figure(&metrics, "/requests/sent").as_u64().unwrap()
+    });
+    assert_eq!(figure(&metrics, "/requests/sent"), sent.iter().sum::<u64>());
 }
 
 /// Only where Python has kubernetes-validate.
