@@ -14,7 +14,7 @@ use z6_events::is_hidden;
 /// Sets a terminal's title, reorders what follows, hides.
 const HOSTILE: &str = "\u{1b}]0;pwned\u{7}\u{9b}8m\u{202e}\u{200b}";
 
-/// Nobody listens; names that a scenario may have.
+/// Nothing listens; names that a scenario may have.
 const REFUSED: &str = "
 metadata.name = 'a\u{202e}b'
 runtime = { duration_seconds = 10, prng_seed = 7 }

@@ -259,7 +259,7 @@ fn nobody_at_the_address_exits_3_with_address_and_errno_and_results() {
 
 #[test]
 fn a_silent_handshake_exits_3_with_address_and_reason() {
-    // The kernel accepts, and nobody says anything.
+    // The kernel accepts, and nothing answers.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let text = format!(

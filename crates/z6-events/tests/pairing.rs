@@ -248,7 +248,7 @@ fn every_request_of_the_golden_log_finds_its_end() {
 }
 
 /// A request that is refused on one HTTP/2 connection and answered on another: it counts from when it was
-/// sent last, since nobody processed it before.
+/// sent last, since no server processed it before.
 #[test]
 fn a_refused_request_is_that_of_its_last_connection() {
     let mut table = ExchangeTable::new();

@@ -87,7 +87,7 @@ fn a_server_that_ends_a_busy_connection_is_not_stale() {
     );
 }
 
-/// The log holds what the server sent; nobody is shown it as it is.
+/// The log holds what the server sent; it is never shown as it is.
 #[test]
 fn what_a_server_says_reaches_no_terminal_as_it_is() {
     let answer = "HTTP/1.1 302 Found\r\nLocation: x:\u{9b}31m\u{202e}\r\nContent-Length: 0\r\n\r\n";
@@ -126,7 +126,7 @@ fn a_dead_address_is_named_with_its_share_of_attempts() {
 #[test]
 fn a_source_address_that_is_not_ours_is_named() {
     let (_server, address) = Server::tcp(|_| ok());
-    // 192.0.2.1 is nobody's (RFC 5737).
+    // 192.0.2.1 belongs to no host (RFC 5737).
     let sources = "connection_reuse = 'none'\nsource_addresses = ['127.0.0.5', '192.0.2.1']";
     let finished = run(&scenario(address, sources, ""));
     assert_eq!(errors(&finished), [("bad_source_address".to_owned(), 1)]);

@@ -47,7 +47,7 @@ fn a_silent_address() {
     has_no_target(&finished, address, "connect_timeout", "connect timeout");
 }
 
-/// The kernel accepts, and nobody says anything.
+/// The kernel accepts, and nothing answers.
 #[test]
 fn a_silent_handshake() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -182,7 +182,7 @@ fn every_fault_of_attempts_is_noticed_and_named() {
     assert!(message.ends_with(": still connecting when the run ended"), "{message}");
 }
 
-/// One target of two has nobody; the other takes its time.
+/// One target of two does not answer; the other takes its time.
 #[test]
 fn a_slow_attempt_to_another_target_is_waited_for() {
     let text = "
