@@ -2,13 +2,14 @@
 //!
 //! | from | line | meaning |
 //! |---|---|---|
-//! | shard | `z6-barrier 1 PLAN I/N` | who it is; PLAN is the plan digest in hexadecimal digits |
+//! | shard | `z6-barrier 1 PLAN I/N TOKEN` | who it is; PLAN is the plan digest in hexadecimal digits, TOKEN a word of this process |
 //! | shard 0 | `ok`, or `no REASON` | whether it is one of the run |
 //! | shard | `ping` | asks for the time |
 //! | shard 0 | `pong NS` | its wall clock, nanoseconds since 1970 |
 //! | shard 0 | `start NS` | the common instant on that clock |
 //!
-//! Where something is judged over all shards, each has a second connection, which it makes first: `stop`.
+//! Where something is judged over all shards, each has a second connection, which it makes first: `stop`. The token says
+//! that both are of one process, if there are two for one shard.
 //!
 //! The offset of a clock is that of the fastest of some answers, taken to be read half way (Cristian): half
 //! the time of that answer bounds its error. The connection stays open, and at the end of the run the offset is
@@ -78,8 +79,8 @@ fn close(stream: &TcpStream) {
 #[derive(Default)]
 pub(super) struct Guests {
     there: BTreeMap<u16, TcpStream>,
-    /// The second connections, of shards that are there or about to come.
-    stops: BTreeMap<u16, TcpStream>,
+    /// The second connections, of shards that are there or about to come, each with its token.
+    stops: BTreeMap<u16, (String, TcpStream)>,
     strangers: usize,
 }
 
@@ -203,7 +204,8 @@ fn gather(address: &str, party: &Party, wait: &Wait<'_>) -> Result<Met, MeetingE
         // A shard that is gone by now is missed when the logs are read.
         let _ = stream.write_all(format!("{START}{start_ns}\n").as_bytes());
     }
-    let stops = std::mem::take(&mut lock(&guests).stops);
+    let stops = std::mem::take(&mut lock(&guests).stops).into_iter();
+    let stops = stops.map(|(index, (_, stream))| (index, stream)).collect();
     let stop = party.rules.map(|_| StopLink::Server(stops, party.shard.of()));
     Ok(Met { start_ns, offset: None, link: Some(link), stop })
 }
@@ -260,14 +262,20 @@ fn welcomed(
     lines: &Lines,
 ) -> Result<u16, String> {
     let rest = hello.strip_prefix(HELLO).ok_or(OTHER_PROTOCOL)?;
-    let shard = shard_of(rest, party)?;
+    let (shard, token) = guest_of(rest, party)?;
     // It is one of those that are told of the start only once it knows that it is welcome.
     let mut guests = lock(guests);
     if shard.index() == 0 || guests.there.contains_key(&shard.index()) {
         return Err(format!("shard {shard} is there already"));
     }
-    if party.rules.is_some() && !guests.stops.contains_key(&shard.index()) {
-        return Err(format!("{OTHER_RULES}, or its version is another"));
+    if party.rules.is_some() {
+        match guests.stops.get(&shard.index()) {
+            None => return Err(format!("{OTHER_RULES}, or its version is another")),
+            Some((other, _)) if other != token => {
+                return Err(format!("another process is shard {shard} too"));
+            }
+            Some(_) => {}
+        }
     }
     let stream = lines.welcome().map_err(|error| error.to_string())?;
     guests.there.insert(shard.index(), stream);
@@ -282,7 +290,7 @@ fn stop_welcomed(
     lines: &Lines,
 ) -> Result<(), String> {
     let (rest, rules) = rest.rsplit_once(' ').ok_or(OTHER_PROTOCOL)?;
-    let shard = shard_of(rest, party)?;
+    let (shard, token) = guest_of(rest, party)?;
     if party.rules().is_none_or(|own| own != rules) {
         return Err(OTHER_RULES.to_owned());
     }
@@ -294,13 +302,14 @@ fn stop_welcomed(
         return Err(OTHER_PROTOCOL.to_owned());
     }
     let stream = lines.welcome().map_err(|error| error.to_string())?;
-    guests.stops.insert(shard.index(), stream);
+    guests.stops.insert(shard.index(), (token.to_owned(), stream));
     Ok(())
 }
 
-/// Which shard of this run says `PLAN I/N`.
-fn shard_of(text: &str, party: &Party) -> Result<Shard, String> {
+/// Which shard of this run says `PLAN I/N TOKEN`, and its token.
+fn guest_of<'t>(text: &'t str, party: &Party) -> Result<(Shard, &'t str), String> {
     let (plan, shard) = text.split_once(' ').ok_or(OTHER_PROTOCOL)?;
+    let (shard, token) = shard.split_once(' ').ok_or(OTHER_PROTOCOL)?;
     if plan != party.plan() {
         return Err("it has another plan: scenario, seed or overrides differ".to_owned());
     }
@@ -308,7 +317,8 @@ fn shard_of(text: &str, party: &Party) -> Result<Shard, String> {
     let shard = index.parse().ok().zip(of.parse().ok());
     let shard = shard.and_then(|(index, of)| Shard::new(index, of));
     let shard = shard.filter(|shard| shard.of() == party.shard.of());
-    shard.ok_or_else(|| format!("the run has {} shards", party.shard.of()))
+    let shard = shard.ok_or_else(|| format!("the run has {} shards", party.shard.of()))?;
+    Ok((shard, token))
 }
 
 /// Answers a shard that asks for the time, until the connection ends.
@@ -326,13 +336,14 @@ fn tell_time(mut lines: Lines, party: &Party) -> io::Result<()> {
 /// Any other shard.
 fn attend(address: &str, party: &Party, wait: &Wait<'_>) -> Result<Met, MeetingError> {
     let mut last = "it does not answer".to_owned();
+    let token = format!("{:x}-{:x}", std::process::id(), party.wall_ns());
     loop {
         wait.check()?;
         let no_start = |last| MeetingError::NoStart { seconds: wait.seconds(), last };
         if wait.is_over() {
             return Err(no_start(last));
         }
-        match connect_both(address, party) {
+        match connect_both(address, party, &token) {
             Ok(Ok((mut lines, stop))) => {
                 let offset =
                     measure(&mut lines, party).map_err(|error| no_start(error.to_string()))?;
@@ -351,8 +362,9 @@ fn attend(address: &str, party: &Party, wait: &Wait<'_>) -> Result<Met, MeetingE
 fn connect_both(
     address: &str,
     party: &Party,
+    token: &str,
 ) -> io::Result<Result<(Lines, Option<StopLink>), String>> {
-    let who = format!("{} {}", party.plan(), party.shard);
+    let who = format!("{} {} {token}", party.plan(), party.shard);
     let mut stop = None;
     if let Some(rules) = party.rules() {
         match connect(address, &format!("{STOP_HELLO}{who} {rules}"))? {
@@ -421,5 +433,41 @@ fn start(lines: &mut Lines, wait: &Wait<'_>) -> Result<u64, MeetingError> {
         if wait.is_over() {
             return Err(no_start("it waits for others".to_owned()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What shard 0 answers to a first line.
+    fn answer_to(hello: &str, party: &Party, guests: &Mutex<Guests>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let mut lines = Lines::new(stream).unwrap();
+        lines.send(hello).unwrap();
+        // An error is what it answers as well.
+        let _ = introduced(listener.accept().unwrap().0, party, guests);
+        lines.answer().unwrap()
+    }
+
+    #[test]
+    fn both_connections_of_a_shard_are_of_one_process() {
+        let shard = Shard::new(0, 3).unwrap();
+        let party = Party { shard, plan_digest: [7; 32], wall_shift_ns: 0, rules: Some([9; 32]) };
+        let guests = Mutex::default();
+        let (plan, rules) = (party.plan(), party.rules().unwrap());
+        let answer = |hello: &str| answer_to(hello, &party, &guests);
+        let stop = |token: &str| answer(&format!("{STOP_HELLO}{plan} 1/3 {token} {rules}"));
+        let hello = |token: &str| answer(&format!("{HELLO}{plan} 1/3 {token}"));
+        assert!(hello("a").starts_with("no what stops the run is not the same"));
+        assert_eq!(stop("a"), "ok");
+        // A second process that was started as the same shard, or the first one anew.
+        assert_eq!(stop("b"), "ok");
+        assert_eq!(hello("a"), "no another process is shard 1/3 too");
+        assert_eq!(hello("b"), "ok");
+        assert_eq!(stop("a"), "no shard 1/3 is there already");
+        assert_eq!(lock(&guests).stops[&1].0, "b");
+        assert_eq!(answer(&format!("{HELLO}{plan} 2/3")), "no it speaks another protocol");
     }
 }

@@ -2,8 +2,8 @@
 //! what its observer reports; shard 0 has a [`Judge`] add that up, and tells all shards when an assertion does not
 //! hold. Each takes it as it takes any other request to stop.
 //!
-//! The connection begins with a line of each side, `z6-stop 1 PLAN I/N RULES` and `ok` or `no REASON`, where RULES
-//! is the digest of what is judged. Then come frames: their length, four bytes little-endian, and as many bytes.
+//! The connection begins with a line of each side, `z6-stop 1 PLAN I/N TOKEN RULES` and `ok` or `no REASON`,
+//! where RULES is the digest of what is judged. Then come frames: their length, four bytes little-endian, and as many bytes.
 //! Those of a shard are reports. Those of shard 0 begin with a kind: 1 is a stop, followed by how many shards were
 //! heard (u16), the number of the assertion (u16) and the second (u64), little-endian; 2 says that shard 0 has ended.
 //!
@@ -210,7 +210,9 @@ impl StopLink {
                 for (shard, stream) in &bench.streams {
                     let (shard, frames) = (*shard, Frames::new(stream.try_clone()?));
                     let inbox: Sender<FromShard> = inbox.clone();
-                    spawn("z6-reports", move || take_all(shard, frames, &inbox, clock))?;
+                    spawn("z6-reports", move || {
+                        take_all(shard, frames, &inbox, (clock, SILENCE_NS_MAX));
+                    })?;
                 }
                 // Each connection is closed by the one who judges; this one breaks them off.
                 let streams = bench.streams.values().map(TcpStream::try_clone);
@@ -256,31 +258,38 @@ impl Frames {
         Frames { stream, read: Vec::new() }
     }
 
-    /// The next frame, of at most `max` bytes; none if none came in the time allowed for a read.
+    /// The next frame, of at most `max` bytes; none if what came in the time allowed for a read does not end one.
     fn next(&mut self, max: usize) -> io::Result<Option<Vec<u8>>> {
-        loop {
-            if let Some((length, rest)) = self.read.split_first_chunk::<4>() {
-                let length = u32::from_le_bytes(*length) as usize;
-                if length > max {
-                    return Err(io::Error::other(format!("it sends {length} bytes at once")));
-                }
-                if let Some(frame) = rest.get(..length) {
-                    let frame = frame.to_vec();
-                    self.read.drain(..4 + length);
-                    return Ok(Some(frame));
-                }
-            }
-            let mut bytes = [0; READ_BYTES];
-            match self.stream.read(&mut bytes) {
-                Ok(0) => return Err(io::Error::other("its connection has ended")),
-                Ok(read) => self.read.extend_from_slice(&bytes[..read]),
-                Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => return Ok(None),
-                    io::ErrorKind::Interrupted => {}
-                    _ => return Err(error),
-                },
-            }
+        if let Some(frame) = self.take(max)? {
+            return Ok(Some(frame));
         }
+        let mut bytes = [0; READ_BYTES];
+        match self.stream.read(&mut bytes) {
+            Ok(0) => Err(io::Error::other("its connection has ended")),
+            Ok(read) => {
+                self.read.extend_from_slice(&bytes[..read]);
+                self.take(max)
+            }
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock
+                | io::ErrorKind::TimedOut
+                | io::ErrorKind::Interrupted => Ok(None),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// The next frame, if all of it was read.
+    fn take(&mut self, max: usize) -> io::Result<Option<Vec<u8>>> {
+        let Some((length, rest)) = self.read.split_first_chunk::<4>() else { return Ok(None) };
+        let length = u32::from_le_bytes(*length) as usize;
+        if length > max {
+            return Err(io::Error::other(format!("it sends {length} bytes at once")));
+        }
+        let Some(frame) = rest.get(..length) else { return Ok(None) };
+        let frame = frame.to_vec();
+        self.read.drain(..4 + length);
+        Ok(Some(frame))
     }
 }
 
@@ -349,8 +358,13 @@ fn stop_frame(stop: &ShardStop) -> Option<Vec<u8>> {
 /// A report of a shard, or why no more come.
 type FromShard = (u16, Result<Vec<u8>, String>);
 
-/// Takes the reports of one shard, at shard 0.
-fn take_all(shard: u16, mut frames: Frames, inbox: &Sender<FromShard>, clock: Clock) {
+/// Takes the reports of one shard, at shard 0, until it says nothing whole for `silence_ns_max`.
+fn take_all(
+    shard: u16,
+    mut frames: Frames,
+    inbox: &Sender<FromShard>,
+    (clock, silence_ns_max): (Clock, u64),
+) {
     let mut heard = clock.now();
     let reason = loop {
         match frames.next(MAX_SHARD_REPORT_BYTES) {
@@ -361,8 +375,8 @@ fn take_all(shard: u16, mut frames: Frames, inbox: &Sender<FromShard>, clock: Cl
                 }
             }
             // Before tick 0 it is always then.
-            Ok(None) if clock.now().since(heard) < SILENCE_NS_MAX => {}
-            Ok(None) => break format!("it said nothing for {} s", SILENCE_NS_MAX / NS_PER_SECOND),
+            Ok(None) if clock.now().since(heard) < silence_ns_max => {}
+            Ok(None) => break format!("it said nothing for {} s", silence_ns_max / NS_PER_SECOND),
             Err(error) => break error.to_string(),
         }
     };

@@ -185,6 +185,15 @@ fn pair() -> (TcpStream, Frames) {
     (one, Frames::new(listener.accept().unwrap().0))
 }
 
+/// The next frame, or why none comes.
+fn whole(frames: &mut Frames, max: usize) -> io::Result<Vec<u8>> {
+    loop {
+        if let Some(frame) = frames.next(max)? {
+            return Ok(frame);
+        }
+    }
+}
+
 #[test]
 fn frames_come_as_they_were_sent_however_they_are_cut() {
     let (mut stream, mut frames) = pair();
@@ -194,19 +203,45 @@ fn frames_come_as_they_were_sent_however_they_are_cut() {
         stream.write_all(&[byte]).unwrap();
     }
     for expected in [&b"ab"[..], b"", b"c"] {
-        assert_eq!(frames.next(9).unwrap().unwrap(), expected);
+        assert_eq!(whole(&mut frames, 9).unwrap(), expected);
     }
     frames.stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
     assert_eq!(frames.next(9).unwrap(), None, "it is not whole");
     drop(stream);
-    assert_eq!(frames.next(9).unwrap_err().to_string(), "its connection has ended");
+    assert_eq!(whole(&mut frames, 9).unwrap_err().to_string(), "its connection has ended");
+}
+
+#[test]
+fn a_shard_is_given_up_if_nothing_whole_comes_from_it() {
+    let of_nothing = |_: TcpStream| {};
+    // Bytes of a frame that takes more than a minute.
+    let of_drops = |mut stream: TcpStream| {
+        stream.set_nodelay(true).unwrap();
+        stream.write_all(&(MAX_SHARD_REPORT_BYTES as u32).to_le_bytes()).unwrap();
+        while stream.write_all(b"x").is_ok() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    };
+    for (name, talk) in [("nothing", of_nothing as fn(TcpStream)), ("drops", of_drops)] {
+        let (stream, frames) = pair();
+        frames.stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+        let (inbox, reports) = unbounded();
+        let clock = Clock::from_start_ns(sys::monotonic_ns());
+        let kept = stream.try_clone().unwrap();
+        let talker = std::thread::spawn(move || talk(stream));
+        take_all(1, frames, &inbox, (clock, NS_PER_SECOND / 100));
+        let said = reports.try_iter().collect::<Vec<_>>();
+        assert_eq!(said, [(1, Err("it said nothing for 0 s".to_owned()))], "{name}");
+        drop(kept);
+        talker.join().unwrap();
+    }
 }
 
 #[test]
 fn a_frame_that_is_too_long_is_refused_by_its_length() {
     let (mut stream, mut frames) = pair();
     stream.write_all(&u32::MAX.to_le_bytes()).unwrap();
-    let error = frames.next(MAX_SHARD_REPORT_BYTES).unwrap_err().to_string();
+    let error = whole(&mut frames, MAX_SHARD_REPORT_BYTES).unwrap_err().to_string();
     assert_eq!(error, "it sends 4294967295 bytes at once");
     assert!(frames.read.len() <= READ_BYTES);
 }
