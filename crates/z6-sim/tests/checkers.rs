@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use z6_events::{ErrorKind, Event, LogReader, Population, Response, Tick};
+use z6_events::{ErrorKind, Event, LogReader, Phase, Population, Response, Tick};
 use z6_scenario::Scenario;
 use z6_sim::checkers::{Evidence, check_end};
 use z6_sim::{
@@ -53,11 +53,13 @@ fn objections(run: &Run, log: &[u8], emitted: &Emitted, truth: &Truth) -> Vec<Ch
         spec: &run.spec,
         header: &run.end.header,
         log,
+        phase: Phase::Main,
         emitted,
         arenas: &run.arenas,
         truth,
         digest: run.end.digest,
         stopped_by: run.end.stopped_by,
+        aside: &[],
     };
     let mut found: Vec<Checker> = check_end(&evidence).iter().map(|found| found.checker).collect();
     found.sort_unstable();
