@@ -60,6 +60,13 @@ fn three_of_ten_cases_speak_http2() {
 }
 
 #[test]
+fn one_of_ten_cases_has_set_up_or_tear_down() {
+    let has = |seed: &u64| Scenario::from_toml(case(*seed).text()).unwrap().has_phases();
+    let share = (0..2_000).filter(has).count();
+    assert!((160..260).contains(&share), "{share}");
+}
+
+#[test]
 fn the_whole_format_and_all_faults_occur() {
     let mut seen = BTreeSet::new();
     let mut faults = BTreeSet::new();
@@ -126,6 +133,10 @@ const WORDS: &[&str] = &[
     "every_seconds",
     "on_failure = \"end_iteration\"",
     "on_failure = \"stop_vu\"",
+    "[setup]",
+    "[teardown]",
+    "on_failure = \"continue\" }]",
+    "{{run.token}}",
     "repeat = [1, ",
     "[cookies]",
     "[random]",
