@@ -4,13 +4,14 @@
 //! When an actor is due follows from its number, so nothing is kept of those that are yet to come. Their
 //! numbers rise in the order in which an engine notices them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use z6_events::{Actor, Partition, PlannedRequest, Population, SlotTable, Step, Tick};
 use z6_scenario::schedule::ArrivalIndex;
 use z6_scenario::{Model, Plan, Question, Region, Way};
 
 use super::journeys::{Journey, JourneyRules, Next, StepEnd};
+use super::passes::Passes;
 use super::step::Here;
 use super::violation::{CheckReport, VIOLATIONS_KEPT, ViolationKind};
 
@@ -46,34 +47,6 @@ impl Planned {
 
     pub(super) fn is_open(&self) -> bool {
         self.plan.model() == Model::Open
-    }
-}
-
-/// Instants of a worker's last steps, rising.
-#[derive(Debug, Default)]
-pub(super) struct Passes(VecDeque<Tick>);
-
-/// So many are kept.
-const PASSES_KEPT: usize = 1024;
-
-impl Passes {
-    /// The worker has made a step.
-    #[inline]
-    pub(super) fn add(&mut self, at: Tick) {
-        if self.0.back().is_some_and(|last| *last >= at) {
-            return;
-        }
-        if self.0.len() == PASSES_KEPT {
-            self.0.pop_front();
-        }
-        self.0.push_back(at);
-    }
-
-    /// Whether the worker was late: as far as is known it made no step from `from` on and before `to`. What is due at
-    /// both comes out of one step then.
-    fn skipped(&self, from: Tick, to: Tick) -> bool {
-        let next = self.0.partition_point(|at| *at < from);
-        self.0.get(next).is_none_or(|at| *at >= to)
     }
 }
 

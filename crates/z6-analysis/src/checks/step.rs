@@ -9,10 +9,11 @@ use z6_events::{
 };
 use z6_scenario::{Plan, Region, Request, Scenario, Target};
 
-use super::actors::{Actors, Ends, Passes, Planned};
+use super::actors::{Actors, Ends, Planned};
 use super::connections::Connections;
 use super::journeys::{StepEnd, Told};
 use super::of_connections::Unsent;
+use super::passes::Passes;
 use super::violation::{CheckReport, Violation, ViolationKind, verdict_name};
 
 /// What the scenario says of requests and targets.

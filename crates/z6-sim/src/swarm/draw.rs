@@ -49,6 +49,10 @@ pub(super) fn sketch(seed: u64) -> Sketch {
     } else {
         draw_closed(&mut dice, &mut sketch, length_ns, wanted)
     };
+    if let Some(journey) = &mut sketch.journey {
+        // The load may have left room for fewer steps.
+        journey.flow.truncate(sketch.sequence.len());
+    }
     draw_targets(&mut dice, &mut sketch, pace);
     draw_lives(&mut Dice::new(seed, 3), &mut sketch, length_ns);
     let mut http2 = Dice::new(seed, 5);

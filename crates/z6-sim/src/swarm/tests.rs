@@ -10,7 +10,8 @@ use super::*;
 
 #[test]
 fn every_case_is_a_valid_scenario_that_says_what_was_drawn() {
-    for seed in 0..3_000 {
+    // Of the last one, a step that goes through a list falls away.
+    for seed in (0..3_000).chain([101_999]) {
         let case = case(seed);
         let scenario = match Scenario::from_toml(case.text()) {
             Ok(scenario) => scenario,
