@@ -10,14 +10,15 @@ mod streams;
 use std::sync::Arc;
 
 use z6_events::{
-    ArrivalStamp, Cause, ConnectedAs, ConnectionSlot, ErrorKind, ExchangeSlot, PlannedRequest,
-    Protocol, TargetId, Tick,
+    Actor, ArrivalStamp, Cause, ConnectedAs, ConnectionSlot, ErrorKind, ExchangeSlot,
+    PlannedRequest, Population, Protocol, TargetId, Tick,
 };
 use z6_proto_http1::Limits;
 use z6_scenario::simulation::FaultKind;
 use z6_scenario::{HttpVersion, Scenario};
 use z6_vu::session::{
-    self, End, Output, Progress, READ_BUFFER_BYTES, READS_PER_TURN, ReadAt, Requests, Session,
+    self, End, Output, Progress, READ_BUFFER_BYTES, READS_PER_TURN, ReadAt, Requests, RunValues,
+    Session,
 };
 use z6_vu::templates::response_limits;
 use z6_vu::{Command, Input};
@@ -98,6 +99,11 @@ impl Client {
     /// Whether it is recorded when responses had arrived.
     pub(crate) fn has_stamps(&self) -> bool {
         self.has_stamps
+    }
+
+    /// What an actor of set-up leaves for the rest of the run.
+    pub(crate) fn leave(&mut self, actor: Actor) -> RunValues {
+        self.requests.leave(Population(0), actor)
     }
 
     /// Carries out all that the engine asked for, and writes what connections over HTTP/2 have to say then.

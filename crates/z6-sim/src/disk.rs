@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use z6_events::{LogAssembler, LogDigest, LogHeader, SealedBlock, StopReason, Tick};
+use z6_events::{LogAssembler, LogDigest, LogHeader, Phase, SealedBlock, StopReason, Tick};
 use z6_scenario::PROJECTION_PREFIX;
 use z6_scenario::simulation::{FaultKind, Faults};
 use z6_vu::observer::{Observer, ReadBack};
@@ -51,10 +51,15 @@ pub(crate) struct Disk<O, L> {
     assembler: LogAssembler,
     read_back: ReadBack,
     error: Option<SimLogError>,
+    phase: Phase,
     limit_bytes: u64,
-    limit_told: bool,
+    /// How much further it may go in tear-down.
+    teardown_bytes: u64,
+    limit_told: Option<Phase>,
     /// The observer has asked for the end.
     stop_told: bool,
+    /// In which phase the place where the log goes has first asked for it.
+    asked: Option<Phase>,
     draws: Draws,
     free: Tick,
     /// By worker: when its blocks are written.
@@ -66,7 +71,6 @@ impl<O: Observer, L: LogOut> Disk<O, L> {
         header: &LogHeader,
         spec: &SimSpec,
         keeps: bool,
-        draws: Draws,
         (observer, mut log): (O, L),
     ) -> Result<Disk<O, L>, SimError> {
         let limits = &spec.scenario.limits;
@@ -81,7 +85,9 @@ impl<O: Observer, L: LogOut> Disk<O, L> {
             bytes.extend(assembler.attachment(&file.name, &file.content, is_stored)?);
         }
         log.write(&bytes).map_err(|_| SimError::LogOut)?;
-        let reserve = LOG_RESERVE_BYTES_PER_WORKER * u64::from(header.workers);
+        let has_teardown = spec.scenario.teardown.is_some();
+        let teardown_bytes = if has_teardown { 2 * LOG_RESERVE_BYTES_PER_WORKER } else { 0 };
+        let reserve = LOG_RESERVE_BYTES_PER_WORKER * u64::from(header.workers) + teardown_bytes;
         Ok(Disk {
             copy: keeps.then_some(bytes),
             log,
@@ -89,13 +95,23 @@ impl<O: Observer, L: LogOut> Disk<O, L> {
             assembler,
             read_back: ReadBack::new(header),
             error: None,
+            phase: Phase::Main,
             limit_bytes: limits.max_event_log_bytes.saturating_sub(reserve),
-            limit_told: false,
+            teardown_bytes: teardown_bytes / 2,
+            limit_told: None,
             stop_told: false,
-            draws,
+            asked: None,
+            draws: Draws::new(spec.world_seed(Phase::Main)),
             free: Tick::ZERO,
             waiting: (0..header.workers).map(|_| VecDeque::new()).collect(),
         })
+    }
+
+    /// A phase begins when the one before it was over at `end`. What was slow to be written then still is.
+    pub(crate) fn begin_phase(&mut self, phase: Phase, end: Tick) {
+        self.phase = phase;
+        self.free = Tick(self.free.since(end));
+        self.waiting.iter_mut().for_each(VecDeque::clear);
     }
 
     /// Blocks of a worker that are not written yet.
@@ -121,8 +137,7 @@ impl<O: Observer, L: LogOut> Disk<O, L> {
         let is_slow = hits(faults.get(FaultKind::LogStall), &mut draws);
         if is_full {
             injected.count(FaultKind::LogFull);
-            self.error = Some(SimLogError::Full);
-            taken.stop = Some(StopReason::DiskFull);
+            taken.stop = self.fail(SimLogError::Full);
             return taken;
         }
         let worker = usize::from(block.worker().0);
@@ -140,20 +155,38 @@ impl<O: Observer, L: LogOut> Disk<O, L> {
             None
         };
         if let Err(error) = self.write(&mut block, cut) {
-            self.error = Some(error);
-            taken.stop = Some(StopReason::DiskFull);
+            taken.stop = self.fail(error);
             return taken;
         }
-        if self.assembler.bytes() >= self.limit_bytes && !self.limit_told {
-            self.limit_told = true;
+        let in_teardown = self.phase == Phase::TearDown;
+        let more = if in_teardown { self.teardown_bytes } else { 0 };
+        let is_full = self.assembler.bytes() >= self.limit_bytes.saturating_add(more);
+        if is_full && self.limit_told != Some(self.phase) {
+            self.limit_told = Some(self.phase);
             taken.stop = Some(StopReason::LogLimit);
         }
-        taken.stop = taken.stop.or_else(|| self.log.stop());
+        taken.stop = taken.stop.or_else(|| self.asks_for_the_end());
         if taken.stop.is_none() && !self.stop_told {
             taken.stop = self.observer.stop();
             self.stop_told = taken.stop.is_some();
+            // What the run itself was to be stopped for is over.
+            taken.stop = taken.stop.filter(|why| !in_teardown || *why != StopReason::Assertion);
         }
         taken
+    }
+
+    /// Nothing more is written. What is to be cleaned up is cleaned up, logged or not.
+    fn fail(&mut self, error: SimLogError) -> Option<StopReason> {
+        self.error = Some(error);
+        (self.phase != Phase::TearDown).then_some(StopReason::DiskFull)
+    }
+
+    /// Whether the place where the log goes asks for the end. It repeats itself: what it has asked for before
+    /// tear-down does not concern that.
+    fn asks_for_the_end(&mut self) -> Option<StopReason> {
+        let reason = self.log.stop()?;
+        let first = *self.asked.get_or_insert(self.phase);
+        (self.phase != Phase::TearDown || first == Phase::TearDown).then_some(reason)
     }
 
     /// Takes another block of `worker`; returns until when that worker has to wait for an empty buffer.

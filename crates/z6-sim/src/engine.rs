@@ -2,8 +2,8 @@
 //! recorder wrote. Knows no connection and no network.
 
 use z6_events::{
-    ByteRange, ConnectedAs, ConnectionSlot, Event, ExchangeSlot, LoggedValue, Sample, SealedBlock,
-    StopReason, Tick, WorkerId,
+    ByteRange, ConnectedAs, ConnectionSlot, Event, ExchangeSlot, LoggedValue, Phase, PhaseTally,
+    Sample, SealedBlock, StopReason, Tick, WorkerId,
 };
 use z6_vu::recorder::{KeepBlocks, Recorder};
 use z6_vu::session::Note;
@@ -28,6 +28,8 @@ pub(crate) struct WorkerEngine {
     commands: CommandQueue,
     /// The engine asks for the end of the run.
     stop_run: Option<StopReason>,
+    /// What the requests came to; none in the run itself.
+    tally: Option<PhaseTally>,
     /// Its clock says `held.0` until `held.1`.
     held: (Tick, Tick),
     /// What was emitted, if the log is checked.
@@ -39,14 +41,20 @@ pub(crate) struct WorkerEngine {
 }
 
 impl WorkerEngine {
-    pub(crate) fn new(engine: Engine, checks: CheckLevel, has_stamps: bool) -> WorkerEngine {
+    pub(crate) fn new(
+        engine: Engine,
+        checks: CheckLevel,
+        has_stamps: bool,
+        phase: Phase,
+    ) -> WorkerEngine {
         let recorder = Recorder::new(engine, KeepBlocks::default());
         WorkerEngine {
             id: recorder.engine().partition().worker(),
             checks,
-            recorder: Some(recorder.with_arrival_stamps(has_stamps)),
+            recorder: Some(recorder.with_arrival_stamps(has_stamps).in_phase(phase)),
             commands: CommandQueue::default(),
             stop_run: None,
+            tally: (phase != Phase::Main).then(PhaseTally::default),
             held: (Tick::ZERO, Tick::ZERO),
             emitted: Vec::new(),
             arena: Vec::new(),
@@ -58,6 +66,11 @@ impl WorkerEngine {
     /// The worker's number.
     pub(crate) fn id(&self) -> WorkerId {
         self.id
+    }
+
+    /// What the requests came to, if that is counted.
+    pub(crate) fn tally(&self) -> Option<&PhaseTally> {
+        self.tally.as_ref()
     }
 
     /// What this worker's clock says at `now`.
@@ -151,12 +164,15 @@ impl WorkerEngine {
 
     fn feed_with(&mut self, at: Tick, input: Input, arena: &[u8], mut each: impl FnMut(&Event)) {
         let keeps = self.checks != CheckLevel::Off;
-        let WorkerEngine { recorder, commands, emitted, arena: kept, stop_run, .. } = self;
+        let WorkerEngine { recorder, commands, emitted, arena: kept, stop_run, tally, .. } = self;
         let Some(recorder) = recorder else { return };
         recorder.step_with(at, input, arena, |out| {
             commands.extend(&out.commands);
             *stop_run = stop_run.or(out.stop_run);
             out.events.iter().for_each(&mut each);
+            if let Some(tally) = tally {
+                out.events.iter().for_each(|event| tally.observe(event));
+            }
             if keeps {
                 emitted.extend(out.events.iter().map(|event| (at, copied(*event, arena, kept))));
             }

@@ -14,12 +14,6 @@ pub enum SimError {
     /// The scenario cannot be run as it is, or not with this number of workers.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
-    /// Set-up and tear-down are not simulated.
-    #[error(
-        "a scenario with [setup] or [teardown] cannot be simulated: the simulated world has one phase only, the run \
-         itself"
-    )]
-    Phases,
     /// Time does not pass: more happens at one instant than [`MAX_STEPS_PER_INSTANT`] allows, or it would.
     #[error(
         "the simulated time stands still at {at} s, where more than {MAX_STEPS_PER_INSTANT} steps happen: \

@@ -5,8 +5,8 @@
 //! Connections are driven by the session that the reactor drives: requests are the bytes it would send,
 //! responses are bytes too, cut, delayed and damaged as the world's settings say.
 //!
-//! Reading order: `spec` (what is simulated), `world` (what happens next, stops) and `world::env` (time,
-//! dice), `worker` (one loop), `engine` (its engine and log), `client` and `inbox` (its connections), `wire`
+//! Reading order: `spec` (what is simulated), `run` (set-up, the run itself, tear-down), `world` (what happens next in
+//! one of them, stops) and `world::env` (time, dice), `worker` (one loop), `engine` (its engine and log), `client` and `inbox` (its connections), `wire`
 //! and `queue` (the network), `server`, `request`, `reply`, `answer` and `location` (the other side), `disk` (the log),
 //! `truth` and `coverage` (what the world knows), `stuck` (worlds without time), [`checkers`], [`swarm`].
 //!
@@ -45,6 +45,7 @@ pub mod plant;
 mod queue;
 mod reply;
 mod request;
+mod run;
 mod server;
 mod spec;
 mod stuck;
@@ -58,12 +59,12 @@ pub use answer::{Meant, MeantValue, Unmet, UnmetPart, unmet};
 pub use checkers::{Checker, SimViolation};
 pub use coverage::{Coverage, FaultCounts, RequestState};
 pub use error::{SimError, SimLogError};
+pub use run::{SimEnd, simulate};
 pub use spec::{
     Attached, CheckLevel, LogOut, LogOutError, SimSpec, given, has_arrival_stamps, header,
 };
 pub use stuck::ZeroDelays;
 pub use truth::{Leads, Truth, TruthAnswer, TruthRequest};
-pub use world::{SimEnd, simulate};
 pub use z6_vu::observer::Observer;
 
 use std::convert::Infallible;

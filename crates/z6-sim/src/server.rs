@@ -8,7 +8,7 @@ pub(crate) mod streams;
 
 use std::collections::VecDeque;
 
-use z6_events::{PlannedRequest, Protocol, Tick};
+use z6_events::{Phase, PlannedRequest, Protocol, Tick};
 use z6_proto_http1::server::BadRequest;
 use z6_scenario::simulation::{FaultKind, Simulation};
 
@@ -248,7 +248,11 @@ impl Server {
         let faults = env.faults();
         let scenario = &env.spec().scenario;
         let asks = pending.asks.as_ref();
-        let concerns = |kind: &FaultKind| concerns(*kind, is_http2, asks, scenario, &self.plan);
+        let is_main = env.phase() == Phase::Main;
+        let concerns = |kind: &FaultKind| {
+            (is_main || *kind != FaultKind::ExpiredToken)
+                && concerns(*kind, is_http2, asks, scenario, &self.plan)
+        };
         let fault =
             FAULTS.into_iter().filter(concerns).find(|kind| hits(faults.get(*kind), &mut draws));
         let asked = Asked {

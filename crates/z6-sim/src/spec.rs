@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use z6_events::{Driver, LogHeader, Partition, Shard, StopReason, Tick, WorkerId};
+use z6_events::{Driver, LogHeader, Partition, Phase, Shard, StopReason, Tick, WorkerId};
 use z6_scenario::random::{Domain, Label};
 use z6_scenario::simulation::Simulation;
 use z6_scenario::{ArrivalStamps, Proxy, Scenario};
@@ -87,9 +87,30 @@ impl SimSpec {
         Partition::new(self.shard.index(), self.shard.of(), WorkerId(0), self.workers)
     }
 
-    /// The seed of the world's dice, which differ between shards.
-    pub(crate) fn world_seed(&self) -> u64 {
-        self.seed ^ (u64::from(self.shard.index()) << 48)
+    /// The seed of the world's dice in a phase of the run. They differ between shards and between phases.
+    pub(crate) fn world_seed(&self, phase: Phase) -> u64 {
+        self.seed ^ (u64::from(self.shard.index()) << 48) ^ phase_bits(phase)
+    }
+
+    /// One phase of it besides the run itself, as a run of its own; none if it has nothing to do there.
+    pub(crate) fn of_phase(&self, phase: Phase) -> Option<SimSpec> {
+        let scenario = self.scenario.of_phase(phase, self.shard.of())?;
+        Some(SimSpec {
+            scenario: Arc::new(scenario),
+            simulation: self.simulation.clone(),
+            overrides: Vec::new(),
+            attached: Vec::new(),
+            ..*self
+        })
+    }
+}
+
+/// What makes draws of set-up and tear-down differ from those of the run itself, above the bits of shards.
+pub(crate) const fn phase_bits(phase: Phase) -> u64 {
+    match phase {
+        Phase::SetUp => 1 << 60,
+        Phase::TearDown => 1 << 61,
+        Phase::Main | Phase::Unknown(_) => 0,
     }
 }
 
@@ -154,9 +175,6 @@ pub fn has_arrival_stamps(scenario: &Scenario) -> bool {
 
 /// The run before its first tick. No name is resolved; the ports of the scenario are in use.
 pub(crate) fn prepare(spec: &SimSpec) -> Result<Prepared, SimError> {
-    if spec.scenario.has_phases() {
-        return Err(SimError::Phases);
-    }
     let arrival_stamps = has_arrival_stamps(&spec.scenario);
     let setup = RunSetup::new(spec.seed, spec.workers).for_shard(spec.shard);
     let setup = RunSetup { arrival_stamps, ..setup };

@@ -1,9 +1,10 @@
 //! One simulated worker: its engine, its connections, and the loop that a reactor would run around them,
 //! with what delays it.
 
-use z6_events::{Event, Sample, StopReason, Tick};
+use z6_events::{Actor, Event, Phase, PhaseTally, Sample, StopReason, Tick};
 use z6_scenario::simulation::FaultKind;
 use z6_vu::observer::Observer;
+use z6_vu::session::RunValues;
 use z6_vu::{Engine, Input};
 
 use crate::checkers::{Checker, SimViolation};
@@ -11,7 +12,7 @@ use crate::client::Client;
 use crate::coverage::RequestState;
 use crate::disk::{Disk, Taken};
 use crate::engine::{Emitted, WorkerEngine};
-use crate::queue::{SimEvent, StopWhy, WireRef};
+use crate::queue::{SimEvent, WireRef};
 use crate::spec::{CheckLevel, LogOut};
 use crate::wire::Wires;
 use crate::world::Outside;
@@ -37,11 +38,11 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    pub(crate) fn new(engine: Engine, client: Client, checks: CheckLevel) -> Worker {
+    pub(crate) fn new(engine: Engine, client: Client, checks: CheckLevel, phase: Phase) -> Worker {
         Worker {
             id: engine.partition().worker().0,
             checks,
-            engine: WorkerEngine::new(engine, checks, client.has_stamps()),
+            engine: WorkerEngine::new(engine, checks, client.has_stamps(), phase),
             client,
             armed: Tick::MAX,
             next_sample: Tick(SAMPLE_EVERY_NS),
@@ -60,6 +61,22 @@ impl Worker {
     /// How many of its actors live.
     pub(crate) fn actors_alive(&self) -> usize {
         self.engine.actors_alive()
+    }
+
+    /// The run has more phases than one: its first event says when this one begins, nanoseconds after the first.
+    pub(crate) fn announce(&mut self, monotonic_epoch_ns: u64) {
+        let event = Event::PhaseStarted { wall_epoch_ns: 0, monotonic_epoch_ns };
+        self.engine.log(Tick::ZERO, event);
+    }
+
+    /// What its requests came to, in set-up and tear-down.
+    pub(crate) fn tally(&self) -> Option<&PhaseTally> {
+        self.engine.tally()
+    }
+
+    /// What set-up leaves.
+    pub(crate) fn leave(&mut self, actor: Actor) -> RunValues {
+        self.client.leave(actor)
     }
 
     /// Its first step.
@@ -146,7 +163,7 @@ impl Worker {
             self.check_connections(out.env.now());
         }
         if let Some(reason) = self.engine.take_stop_run() {
-            out.env.schedule(out.env.now(), SimEvent::Stop(StopWhy::new(reason)));
+            out.env.stop(reason);
         }
         if self.engine.is_finished() {
             return self.end(out, disk, at);
@@ -225,7 +242,7 @@ impl Worker {
             }
         }
         if let Some(reason) = taken.stop {
-            out.env.schedule(now, SimEvent::Stop(StopWhy::new(reason)));
+            out.env.stop(reason);
         }
     }
 

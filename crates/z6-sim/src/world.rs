@@ -1,30 +1,35 @@
-//! The simulated world: takes what happens next, moves time there, and passes it to the part it concerns.
+//! The simulated world in one phase of a run: takes what happens next, moves time there, and passes it to the part it
+//! concerns.
 //!
-//! Owns the parts (workers, wires, server, disk, truth), the faults that affect more than one connection,
-//! and the stops of the run. What a part does with an event is in that part's file.
+//! Owns the parts (workers, wires, server, truth), the faults that affect more than one connection, and the stops. What
+//! a part does with an event is in that part's file. Which phases there are is not its business.
 
 mod env;
 
-use z6_events::{ErrorKind, LogDigest, LogHeader, StopReason, StoppedBy, TargetId, Tick};
+use z6_events::{Actor, ErrorKind, Phase, PhaseTally, StopReason, TargetId, Tick};
 use z6_scenario::Scenario;
 use z6_scenario::simulation::FaultKind;
+use z6_vu::Engine;
 use z6_vu::observer::Observer;
+use z6_vu::prepare::Prepared;
 use z6_vu::run_end::TargetWatch;
+use z6_vu::session::{Given, RunValues};
 use z6_vu::virtual_time::StepsAtOnce;
 
 pub(crate) use env::Env;
 
 use crate::answer::{Answers, Unmet};
-use crate::checkers::{self, Checker, Evidence, SimViolation};
+use crate::checkers::{self, Checker, SimViolation};
 use crate::client::Client;
 use crate::coverage::{Coverage, FaultCounts, RequestState};
 use crate::disk::Disk;
-use crate::draw::{Draws, Purpose, hits};
-use crate::error::{SimError, SimLogError};
+use crate::draw::{Purpose, hits};
+use crate::engine::Emitted;
+use crate::error::SimError;
 use crate::location::Places;
 use crate::queue::{SimEvent, StopWhy, WireRef};
 use crate::server::{Server, streams};
-use crate::spec::{CheckLevel, LogOut, SimSpec, given, header_of, prepare};
+use crate::spec::{CheckLevel, LogOut, SimSpec};
 use crate::stuck::ZeroDelays;
 use crate::truth::Truth;
 use crate::wire::Wires;
@@ -36,41 +41,6 @@ const TENTH_NS: u64 = 100_000_000;
 const STALL_NS: (u64, u64) = (200_000_000, 2_000_000_000);
 const LATE_NS: (u64, u64) = (20_000_000, 500_000_000);
 const SAME_TICK_NS: (u64, u64) = (5_000_000, 50_000_000);
-
-/// How a simulated run went.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct SimEnd<O, L> {
-    /// What saw the events.
-    pub observer: O,
-    /// Where the log went.
-    pub log: L,
-    /// The log's header.
-    pub header: LogHeader,
-    /// Why the run ended.
-    pub stopped_by: StoppedBy,
-    /// The final digest of the log; none if it has no footer.
-    pub digest: Option<LogDigest>,
-    /// Size of the log, bytes.
-    pub log_bytes: u64,
-    /// Virtual time that passed, nanoseconds.
-    pub virtual_ns: u64,
-    /// What the simulated server knows.
-    pub truth: Truth,
-    /// How often each fault occurred.
-    pub injected: FaultCounts,
-    /// How often each fault occurred to a connection in each state.
-    pub coverage: Coverage,
-    /// What the checks found broken.
-    pub violations: Vec<SimViolation>,
-    /// Why the log ends before its footer, if it does.
-    pub log_error: Option<SimLogError>,
-    /// Why the first attempt that failed did, if no connection was ever ready.
-    pub no_target: Option<ErrorKind>,
-    /// Extractions and checks that a response did not satisfy though nothing was wrong with it: those that
-    /// the simulated server cannot satisfy. Each once.
-    pub unmet: Vec<Unmet>,
-}
 
 /// Whether the run has a target.
 #[derive(Debug)]
@@ -160,54 +130,74 @@ impl Outside<'_, '_> {
     }
 }
 
-/// All of it.
-struct World<'a, O, L> {
-    env: Env<'a>,
-    wires: Wires,
-    workers: Vec<Worker>,
-    server: Server,
-    truth: Truth,
-    no_target: NoTarget,
-    disk: Disk<O, L>,
-    violations: Vec<SimViolation>,
-    /// No run continues after this.
-    latest_end: Tick,
+/// What one phase of a run is made from.
+pub(crate) struct Part<'a> {
+    /// The phase as a run of its own.
+    pub(crate) spec: &'a SimSpec,
+    pub(crate) prepared: Prepared,
+    /// The worker of set-up or tear-down, or those of the run itself.
+    pub(crate) engines: Vec<Engine>,
 }
 
-/// Simulates a run.
-///
-/// # Errors
-/// [`SimError`] if it cannot begin, or if time stands still. What goes wrong with the log later is in the
-/// [`SimEnd`].
-///
-/// # Panics
-/// With [`CheckLevel::EachStep`], if an invariant of the engine is broken: a bug in Z6.
-pub fn simulate<O: Observer, L: LogOut>(
-    spec: &SimSpec,
-    observer: O,
-    log: L,
-) -> Result<SimEnd<O, L>, SimError> {
-    let prepared = prepare(spec)?;
-    let engines = prepared.engines()?.into_iter();
-    let header = header_of(spec, &prepared);
-    let keeps = spec.checks != CheckLevel::Off;
-    let disk = Disk::begin(&header, spec, keeps, Draws::new(spec.world_seed()), (observer, log))?;
-    let given = given(spec);
+/// What a phase begins with.
+pub(crate) struct Begin<'g> {
+    pub(crate) given: &'g Given,
+    /// How long the phases before it took, if the run has more than one.
+    pub(crate) since_start: Option<Tick>,
+    /// What set-up has left.
+    pub(crate) values: RunValues,
+    /// Why it is to stop at once, if it is.
+    pub(crate) stopped: Option<StopReason>,
+}
+
+/// What is known of a phase that has ended.
+#[derive(Default)]
+pub(crate) struct PhaseEnd {
+    /// Every worker has ended.
+    pub(crate) is_whole: bool,
+    /// It came to its end, and every request succeeded. Known of set-up and tear-down.
+    pub(crate) is_complete: bool,
+    /// What set-up leaves.
+    pub(crate) values: RunValues,
+    /// Why it was to stop first, if it was.
+    pub(crate) stopped: Option<StopReason>,
+    /// How long it took.
+    pub(crate) end: Tick,
+    /// By worker.
+    pub(crate) emitted: Vec<Emitted>,
+    pub(crate) arenas: Vec<Vec<u8>>,
+    pub(crate) truth: Truth,
+    pub(crate) injected: FaultCounts,
+    pub(crate) coverage: Coverage,
+    pub(crate) violations: Vec<SimViolation>,
+    pub(crate) no_target: Option<ErrorKind>,
+    pub(crate) unmet: Vec<Unmet>,
+}
+
+/// Simulates one phase of a run.
+pub(crate) fn run_phase<O: Observer, L: LogOut>(
+    part: Part<'_>,
+    begin: Begin<'_>,
+    disk: &mut Disk<O, L>,
+) -> Result<PhaseEnd, SimError> {
+    let Part { spec, prepared, engines } = part;
+    let Begin { given, since_start, values, stopped } = begin;
+    let phase = prepared.phase();
     let worker = |engine| {
-        let requests = prepared.requests(&given);
-        let requests = spec.planted.requests(requests);
-        let client = Client::new(&spec.scenario, requests, header.arrival_stamps);
-        Worker::new(spec.planted.engine(engine), client, spec.checks)
+        let mut requests = spec.planted.requests(prepared.requests(given));
+        requests.set_run_values(values.clone());
+        let client = Client::new(&spec.scenario, requests, prepared.has_arrival_stamps());
+        Worker::new(spec.planted.engine(engine), client, spec.checks, phase)
     };
     let end_ns = prepared.plan.end_ns();
     let grace_ns = spec.scenario.runtime.graceful_stop_ns;
     let mut world = World {
-        env: Env::new(spec, Tick(end_ns.unwrap_or(u64::MAX))),
+        env: Env::new(spec, phase, Tick(end_ns.unwrap_or(u64::MAX))),
         wires: Wires::default(),
-        workers: engines.map(worker).collect(),
+        workers: engines.into_iter().map(worker).collect(),
         server: Server::new(
             Places::new(&spec.scenario),
-            Answers::new(&spec.scenario, spec.seed),
+            Answers::new(&spec.scenario, spec.seed, phase),
             prepared.plan.clone(),
         ),
         truth: Truth::default(),
@@ -216,23 +206,47 @@ pub fn simulate<O: Observer, L: LogOut>(
         violations: Vec::new(),
         latest_end: match end_ns {
             // However long its iterations take: unchecked, no run is too long.
-            None if !keeps => Tick::MAX,
+            None if spec.checks == CheckLevel::Off => Tick::MAX,
             end_ns => checkers::latest_end(end_ns, grace_ns),
         },
     };
-    world.run()?;
-    Ok(world.finish(spec, header))
+    world.run(since_start, stopped)?;
+    Ok(world.finish(prepared.actor_of_phase()))
 }
 
-impl<'a, O: Observer, L: LogOut> World<'a, O, L> {
-    fn run(&mut self) -> Result<(), SimError> {
+/// All of it, in one phase of a run.
+struct World<'a, 'd, O, L> {
+    env: Env<'a>,
+    wires: Wires,
+    workers: Vec<Worker>,
+    server: Server,
+    truth: Truth,
+    no_target: NoTarget,
+    disk: &'d mut Disk<O, L>,
+    violations: Vec<SimViolation>,
+    /// No run continues after this.
+    latest_end: Tick,
+}
+
+impl<'a, O: Observer, L: LogOut> World<'a, '_, O, L> {
+    fn run(
+        &mut self,
+        since_start: Option<Tick>,
+        stopped: Option<StopReason>,
+    ) -> Result<(), SimError> {
         let mut steps = StepsAtOnce::default();
+        if let (Some(Tick(ns)), Some(first)) = (since_start, self.workers.first_mut()) {
+            first.announce(ns);
+        }
         for w in 0..self.workers.len() {
             let (worker, mut out, disk) = self.worker(w);
             worker.begin(&mut out, disk);
         }
         if self.env.simulation().faults.iter().any(|(kind, _)| affects_all(kind)) {
             self.env.schedule(Tick::ZERO, SimEvent::Tenth(0));
+        }
+        if let Some(reason) = stopped {
+            self.env.stop(reason);
         }
         while self.workers.iter().any(|worker| !worker.has_ended()) {
             let Some((at, event)) = self.env.next_event() else {
@@ -259,7 +273,7 @@ impl<'a, O: Observer, L: LogOut> World<'a, O, L> {
     /// A worker and what it acts upon.
     fn worker(&mut self, w: usize) -> (&mut Worker, Outside<'_, 'a>, &mut Disk<O, L>) {
         let World { env, wires, workers, truth, no_target, disk, .. } = self;
-        (&mut workers[w], Outside { env, wires, truth, no_target }, disk)
+        (&mut workers[w], Outside { env, wires, truth, no_target }, &mut **disk)
     }
 
     fn happen(&mut self, event: SimEvent) {
@@ -292,7 +306,9 @@ impl<'a, O: Observer, L: LogOut> World<'a, O, L> {
                 worker.log_freed(&mut out, disk, waited_ns);
             }
             SimEvent::TargetDue => {
-                if let Some(reason) = self.no_target.is_due(&mut self.env) {
+                let reason = self.no_target.is_due(&mut self.env);
+                // Tear-down is not given up.
+                if let Some(reason) = reason.filter(|_| self.env.phase() != Phase::TearDown) {
                     self.stop_all(reason);
                 }
             }
@@ -371,14 +387,13 @@ impl<'a, O: Observer, L: LogOut> World<'a, O, L> {
         Outside { env, wires, truth, no_target }.cover_states(kind, seen);
     }
 
-    fn finish(self, spec: &SimSpec, header: LogHeader) -> SimEnd<O, L> {
+    fn finish(mut self, actor: Actor) -> PhaseEnd {
         let is_whole = self.workers.iter().all(Worker::has_ended);
         let leaked = if is_whole { self.wires.open_count() } else { 0 };
-        let disk = self.disk.finish(is_whole);
-        let stopped_by = match disk.error {
-            Some(_) => StoppedBy::DiskFull,
-            None => disk.end.stopped_by(),
-        };
+        let first = self.workers.first_mut();
+        let is_complete = first.as_ref().and_then(|worker| worker.tally());
+        let is_complete = is_complete.is_some_and(PhaseTally::is_complete);
+        let values = first.map_or_else(RunValues::default, |worker| worker.leave(actor));
         let mut violations = self.violations;
         let mut emitted = Vec::with_capacity(self.workers.len());
         let mut arenas = Vec::with_capacity(self.workers.len());
@@ -392,33 +407,20 @@ impl<'a, O: Observer, L: LogOut> World<'a, O, L> {
             let what = format!("{leaked} connections are open after the end");
             violations.push(SimViolation::new(Checker::ConnectionLeak, what));
         }
-        if spec.checks != CheckLevel::Off {
-            violations.extend(checkers::check_end(&Evidence {
-                spec,
-                header: &header,
-                log: &disk.copy,
-                emitted: &emitted,
-                arenas: &arenas,
-                truth: &self.truth,
-                digest: disk.digest,
-                stopped_by,
-            }));
-        }
-        let virtual_ns = self.env.now().0;
+        let (end, stopped) = (self.env.now(), self.env.stopped());
         let (injected, coverage) = self.env.into_counts();
-        SimEnd {
-            observer: disk.observer,
-            log: disk.log,
-            header,
-            stopped_by,
-            digest: disk.digest,
-            log_bytes: disk.bytes,
-            virtual_ns,
+        PhaseEnd {
+            is_whole,
+            is_complete,
+            values,
+            stopped,
+            end,
+            emitted,
+            arenas,
             truth: self.truth,
             injected,
             coverage,
             violations,
-            log_error: disk.error,
             no_target: self.no_target.reason(),
             unmet: self.server.into_unmet(),
         }

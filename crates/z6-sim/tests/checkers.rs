@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use z6_events::{ErrorKind, Event, LogReader, Population, Response, Tick};
+use z6_events::{ErrorKind, Event, LogReader, Phase, Population, Response, Tick};
 use z6_scenario::Scenario;
 use z6_sim::checkers::{Evidence, check_end};
 use z6_sim::{
@@ -53,11 +53,13 @@ fn objections(run: &Run, log: &[u8], emitted: &Emitted, truth: &Truth) -> Vec<Ch
         spec: &run.spec,
         header: &run.end.header,
         log,
+        phase: Phase::Main,
         emitted,
         arenas: &run.arenas,
         truth,
         digest: run.end.digest,
         stopped_by: run.end.stopped_by,
+        aside: &[],
     };
     let mut found: Vec<Checker> = check_end(&evidence).iter().map(|found| found.checker).collect();
     found.sort_unstable();
@@ -447,4 +449,77 @@ fn every_checker_has_a_name_of_its_own() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), Checker::ALL.len());
+}
+
+/// The checkers look at set-up as at the run itself: at its events, and at what the log and the figures say of them.
+#[test]
+fn what_is_wrong_about_set_up_is_found() {
+    let text = "runtime = { iterations = 2, vus = 2, workers = 1 }\n\
+                target = { base_url = 'http://simulated.invalid', request_id_header = 'Z6-Id' }\n\
+                setup.sequence = 'before'\n\
+                sequences = [{ name = 'before', steps = [{ request = 'a', repeat = 3 }] }]\n\
+                sequence.steps = [{ request = 'b' }]\n\
+                requests = [{ name = 'a', path = '/a' }, { name = 'b', path = '/b' }]";
+    let scenario = Arc::new(Scenario::from_toml(text).unwrap());
+    let setup = Arc::new(scenario.of_phase(Phase::SetUp, 1).unwrap());
+    let (mut spec, setup) = (SimSpec::new(scenario, 7, 1), SimSpec::new(setup, 7, 1));
+    spec.checks = CheckLevel::EachStep;
+    let end = simulate(&spec, NoObserver, Vec::new()).unwrap();
+    assert_eq!(end.violations, []);
+    let events = |phase| {
+        let (mut found, mut reader) = (Vec::new(), LogReader::new(end.log.as_slice()).unwrap());
+        while let Some(mut block) = reader.next_block().unwrap() {
+            if block.header().phase == phase {
+                found.extend(block.events().map(Result::unwrap));
+            }
+        }
+        vec![found]
+    };
+    let main = events(Phase::Main);
+    let (arenas, nothing) = (Vec::new(), Truth::default());
+    let found = |change: &dyn Fn(&mut Emitted)| {
+        let mut emitted: Emitted = events(Phase::SetUp);
+        change(&mut emitted);
+        let run = Evidence {
+            spec: &spec,
+            header: &end.header,
+            log: &end.log,
+            phase: Phase::Main,
+            emitted: &main,
+            arenas: &arenas,
+            truth: &end.truth,
+            digest: end.digest,
+            stopped_by: end.stopped_by,
+            aside: &[],
+        };
+        let aside = [Evidence {
+            spec: &setup,
+            phase: Phase::SetUp,
+            emitted: &emitted,
+            truth: &nothing,
+            ..run
+        }];
+        let mut found: Vec<Checker> = check_end(&Evidence { aside: &aside, ..run })
+            .iter()
+            .map(|found| found.checker)
+            .collect();
+        found.dedup();
+        found
+    };
+    // Nothing was received as far as this server knows.
+    assert_eq!(found(&|_| {}), [Checker::Server]);
+    let place = |events: &[(Tick, Event)]| events.iter().position(|(_, event)| is_done(event));
+    let missing = found(&|events| {
+        let done = place(&events[0]).unwrap();
+        events[0].remove(done);
+    });
+    for checker in [Checker::ReadBack, Checker::Conservation] {
+        assert!(missing.contains(&checker), "{missing:?}");
+    }
+    assert!(missing.contains(&Checker::OneOutcome) || missing.contains(&Checker::Transitions));
+    let twice = found(&|events| {
+        let done = events[0][place(&events[0]).unwrap()];
+        events[0].push(done);
+    });
+    assert!(twice.contains(&Checker::Transitions), "{twice:?}");
 }

@@ -192,11 +192,9 @@ impl Error {
             #[cfg(feature = "run")]
             Error::Start(_) => Blame::System,
             #[cfg(feature = "simulate")]
-            Error::Simulation(
-                z6_sim::SimError::Prepare(_)
-                | z6_sim::SimError::Phases
-                | z6_sim::SimError::Stuck { .. },
-            ) => Blame::Caller,
+            Error::Simulation(z6_sim::SimError::Prepare(_) | z6_sim::SimError::Stuck { .. }) => {
+                Blame::Caller
+            }
             #[cfg(feature = "simulate")]
             Error::Simulation(_) => Blame::Bug,
             #[cfg(feature = "builtin")]

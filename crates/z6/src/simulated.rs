@@ -69,7 +69,7 @@ impl SimulatedRun {
 pub struct SimulationReport {
     /// How much virtual time passed, nanoseconds.
     pub virtual_ns: u64,
-    /// Requests that the simulated server received whole.
+    /// Requests of the run itself that the simulated server received whole.
     pub requests: u64,
     /// Responses of which it sent the last byte.
     pub responses: u64,

@@ -1,7 +1,7 @@
 //! Set-up and tear-down against the built-in target: once per run, in phases of their own, replayed exactly.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
-use z6::{Blame, Finished, Log, Run, StoppedBy};
+use z6::{Finished, Log, Run, StoppedBy};
 use z6_events::{Ending, Event, LogReader, Phase};
 use z6_metrics::PhaseOutcome;
 use z6_scenario::Workers;
@@ -173,11 +173,36 @@ fn a_log_without_its_set_up_is_not_replayed() {
     assert!(matches!(replay(&resealed(&cut)[..]), Err(ReplayError::Phases { .. })));
 }
 
-/// The simulated world has one phase only.
+/// The same scenario and world: what a simulated run writes is replayed and verified as the log of a real run is.
 #[test]
-fn a_simulation_refuses_it_as_the_scenario_says() {
-    let run = Run::from_toml(&scenario(&[])).unwrap();
-    let error = run.simulate().start().and_then(|running| running.wait()).unwrap_err();
-    assert_eq!(error.blame(), Blame::Caller, "{error}");
-    assert!(z6::full_message(&error).contains("[setup]"), "{error}");
+fn a_simulated_run_has_the_phases_of_a_real_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulated = |path: &std::path::Path| {
+        let run = Run::from_toml(&scenario(&[])).unwrap().seed(7).workers(Workers::Fixed(2));
+        run.log_file(path).simulate().verify(true).start().unwrap().wait().unwrap()
+    };
+    let path = folder.path().join("log");
+    let finished = simulated(&path);
+    finished.ok().unwrap();
+    assert_eq!(finished.simulation.as_ref().unwrap().violations, [""; 0]);
+    assert_eq!(finished.simulation.as_ref().unwrap().unmet, [""; 0]);
+    let log = std::fs::read(&path).unwrap();
+    assert_eq!(phases(&log), [(Phase::SetUp, 1), (Phase::Main, 20), (Phase::TearDown, 1)]);
+    assert!(is_identical(&log));
+    let refolded = Log::open(&path).unwrap().refold().unwrap();
+    assert_eq!(refolded.metrics.setup, finished.metrics.setup);
+    assert_eq!(refolded.metrics.run.started_at, "");
+    let again = folder.path().join("again");
+    drop(simulated(&again));
+    assert!(std::fs::read(&again).unwrap() == log);
+}
+
+#[test]
+fn a_simulated_set_up_that_fails_ends_as_a_real_one() {
+    let text = scenario(&[("[target]", "[simulation]\nstatuses = { 503 = 1.0 }\n\n[target]")]);
+    let run = Run::from_toml(&text).unwrap().seed(7);
+    let finished = run.simulate().verify(true).start().unwrap().wait().unwrap();
+    assert_eq!(finished.stopped_by, StoppedBy::SetupFailed);
+    assert_eq!(finished.ok().unwrap_err().kind(), z6::FailureKind::SetupFailed);
+    assert_eq!(finished.simulation.as_ref().unwrap().violations, [""; 0]);
 }

@@ -11,6 +11,7 @@ use z6_scenario::schedule::ArrivalIndex;
 use z6_scenario::{Model, Plan, Question, Region, Way};
 
 use super::journeys::{Journey, JourneyRules, Next, StepEnd};
+use super::passes::Passes;
 use super::step::Here;
 use super::violation::{CheckReport, VIOLATIONS_KEPT, ViolationKind};
 
@@ -51,13 +52,15 @@ impl Planned {
 
 /// How far the run of a worker has come.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ends {
+pub(super) struct Ends<'a> {
     /// The end tick, once it is reached.
     pub(super) reached: Option<Tick>,
     /// The grace period is over, or was ended.
     pub(super) is_final: bool,
     /// The last step before the one that noticed the end.
     pub(super) before: Tick,
+    /// Its last steps; the one under way may be missing.
+    pub(super) passes: &'a Passes,
 }
 
 /// An actor that is alive, and what its next step has to be.
@@ -174,7 +177,7 @@ impl Actors {
         planned: &Planned,
         actor: Actor,
         at: Tick,
-        ends: Ends,
+        ends: Ends<'_>,
     ) -> Result<(), ViolationKind> {
         let place = self.place(actor);
         let state = self.alive.remove(place).ok_or(ViolationKind::NotAlive {})?;
@@ -202,7 +205,7 @@ impl Actors {
         &mut self,
         plan: &mut Planned,
         (request, is_given_up): (&PlannedRequest, bool),
-        (at, ends): (Tick, Ends),
+        (at, ends): (Tick, Ends<'_>),
         report: &mut impl FnMut(ViolationKind),
     ) -> bool {
         let PlannedRequest { actor, step, planned, .. } = *request;
@@ -281,7 +284,7 @@ impl Actors {
         plan: &Planned,
         actor: Actor,
         (at, delay_ns): (Tick, u64),
-        (end, ends): (StepEnd, Ends),
+        (end, ends): (StepEnd, Ends<'_>),
     ) {
         if let Some(rules) = &plan.journeys {
             let end = (end, None);
@@ -303,7 +306,7 @@ impl Actors {
         actor: Actor,
         (at, delay_ns): (Tick, u64),
         (end, limit): (StepEnd, Option<Question>),
-        ends: Ends,
+        ends: Ends<'_>,
     ) {
         let place = self.place(actor);
         let (Some(state), Some(journey)) =
@@ -315,7 +318,20 @@ impl Actors {
         state.ended = at;
         let here = (actor, Step(state.next_step));
         let is_last = ends.reached.is_some() || state.stop <= at;
-        let next = journey.follow(rules, &plan.plan, here, (end, limit), is_last);
+        // In a late worker the timeout may come before the stop. It makes a difference if it ends the VU.
+        let is_late = || ends.reached.is_none() && ends.passes.skipped(state.stop, at);
+        let not_stopped = (is_last && end == StepEnd::TimedOut && is_late()).then(|| {
+            let mut journey = journey.clone();
+            let next = journey.follow(rules, &plan.plan, here, (end, limit), false);
+            (journey, next)
+        });
+        let next = match not_stopped {
+            Some((over, Next::Over)) => {
+                *journey = over;
+                Next::Over
+            }
+            _ => journey.follow(rules, &plan.plan, here, (end, limit), is_last),
+        };
         let pause_ns = state.think_ns.max(delay_ns);
         self.go(plan, place, next, (at, pause_ns, false));
     }
@@ -356,7 +372,7 @@ impl Actors {
         plan: &mut Planned,
         (actor, step): (Actor, Step),
         holds: bool,
-        (at, ends): (Tick, Ends),
+        (at, ends): (Tick, Ends<'_>),
         report: &mut impl FnMut(ViolationKind),
     ) {
         if !self.is_ours(actor) {
@@ -418,7 +434,7 @@ impl Actors {
         &mut self,
         plan: &Planned,
         actor: Actor,
-        (at, ends): (Tick, Ends),
+        (at, ends): (Tick, Ends<'_>),
     ) -> bool {
         let place = self.place(actor);
         let asked = self.asked.remove(&place).filter(|asked| asked.is_limit);
@@ -432,7 +448,7 @@ impl Actors {
 
     /// The schedule or the run may have ended an actor that has nothing under way: what comes at its end is due
     /// then.
-    fn come_to_end(&mut self, plan: &Planned, actor: Actor, ends: Ends) {
+    fn come_to_end(&mut self, plan: &Planned, actor: Actor, ends: Ends<'_>) {
         let place = self.place(actor);
         let (Some(rules), Some(state), Some(journey)) =
             (&plan.journeys, self.alive.get_mut(place), self.journeys.get_mut(&place))
@@ -449,10 +465,12 @@ impl Actors {
             let begins = plan.plan.place(actor, step).position == 0 && !turned.has_turned;
             begins && matches!(plan.plan.enter(actor, step), Way::Ask(_))
         };
+        // Nor does one in the pass that notices the stop.
+        let is_late = ends.before < state.due
+            || state.stop == end && ends.passes.skipped(state.due, state.stop);
         // Otherwise its next step comes first, or it has no end yet.
-        let is_idle = self.asked.contains_key(&place)
-            || state.due >= end
-            || ends.before < state.due && is_asked_late();
+        let is_idle =
+            self.asked.contains_key(&place) || state.due >= end || is_late && is_asked_late();
         if state.busy || journey.is_over || !is_idle || end == Tick::MAX {
             return;
         }
@@ -530,7 +548,8 @@ impl Actors {
             self.journeys.remove(&place);
         } else {
             // `vu_stopped` follows.
-            let ends = Ends { reached: None, is_final: false, before: Tick::MAX };
+            let passes = &Passes::default();
+            let ends = Ends { reached: None, is_final: false, before: Tick::MAX, passes };
             self.step_ended(plan, actor, (Tick::ZERO, 0), (StepEnd::Succeeded, ends));
             if let Some(journey) = self.journeys.get_mut(&place) {
                 journey.is_over = true;

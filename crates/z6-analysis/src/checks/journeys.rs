@@ -209,6 +209,8 @@ pub(super) enum StepEnd {
     Succeeded,
     /// It failed.
     Failed,
+    /// The same, since its time or that of its attempt to connect was over.
+    TimedOut,
     /// It was not sent, for lack of a value.
     NotSent,
 }
@@ -452,7 +454,9 @@ impl Journey {
         let place = plan.place(actor, step);
         let after = match end {
             StepEnd::Succeeded => OnFailure::Continue,
-            StepEnd::Failed => rules.after_failure(place.region, place.position),
+            StepEnd::Failed | StepEnd::TimedOut => {
+                rules.after_failure(place.region, place.position)
+            }
             StepEnd::NotSent => OnFailure::EndIteration,
         };
         let is_dropped = matches!(after, OnFailure::StopVu | OnFailure::StopRun);

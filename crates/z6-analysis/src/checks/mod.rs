@@ -4,7 +4,7 @@
 //!
 //! Events in, violations out; one pass, memory for what is open at once. Unlike the fold, which stops
 //! at the first contradiction, the checks continue and name what they find. Reading order:
-//! `violation` (what can be wrong), `connections`, `actors`, `journeys`, `step` (exchanges, time, ends),
+//! `violation` (what can be wrong), `connections`, `passes`, `actors`, `journeys`, `step` (exchanges, time, ends),
 //! `redirects`, `stop` (the run was stopped when an assertion said so), `shard_stops` (so were all its shards).
 //! docs/ANALYZE.md lists the checks.
 
@@ -12,6 +12,7 @@ mod actors;
 mod connections;
 mod journeys;
 mod of_connections;
+mod passes;
 mod redirects;
 mod shard_stops;
 mod step;

@@ -2,7 +2,6 @@
 
 use z6_events::{ConnectionSlot, ErrorKind, ExchangeSlot, PlannedRequest, TargetId, Tick};
 
-use super::journeys::StepEnd;
 use super::step::{Open, StepCheck};
 use super::violation::ViolationKind;
 
@@ -71,10 +70,11 @@ impl StepCheck<'_> {
     /// There was no connection for the exchange that follows a redirect.
     pub(super) fn redirect_failed(&mut self, exchange: ExchangeSlot, error: ErrorKind) {
         let Some(open) = self.take(exchange) else { return };
+        let end = self.end_unsent();
         self.take_cause(open.actor, error);
         self.tally.failed += 1;
         let delay_ns =
             open.between.map_or(0, |target| self.rules.reconnect_delay_ns(self.planned, target));
-        self.step_over(open.actor, StepEnd::Failed, delay_ns);
+        self.step_over(open.actor, end, delay_ns);
     }
 }

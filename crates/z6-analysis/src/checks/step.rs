@@ -13,6 +13,7 @@ use super::actors::{Actors, Ends, Planned};
 use super::connections::Connections;
 use super::journeys::{StepEnd, Told};
 use super::of_connections::Unsent;
+use super::passes::Passes;
 use super::violation::{CheckReport, Violation, ViolationKind, verdict_name};
 
 /// What the scenario says of requests and targets.
@@ -88,6 +89,8 @@ pub(super) struct WorkerChecks {
     /// A second stop has ended it.
     is_cut: bool,
     finished: bool,
+    /// Its last steps, if there are journeys.
+    passes: Passes,
 }
 
 /// The event under check.
@@ -122,12 +125,20 @@ impl WorkerChecks {
             grace_end: Tick::MAX,
             is_cut: false,
             finished: false,
+            passes: Passes::default(),
         }
     }
 
     /// When it reached the end of the run; 0 if it did not.
     pub(super) fn ended(&self) -> Tick {
         self.ended.unwrap_or(Tick::ZERO)
+    }
+
+    /// How far the run has come by now.
+    fn ends(&self, at: Tick) -> Ends<'_> {
+        let WorkerChecks { ended, grace_end, is_cut, before_end, ref passes, .. } = *self;
+        let is_final = is_cut || (ended.is_some() && grace_end <= at);
+        Ends { reached: ended, is_final, before: before_end, passes }
     }
 
     /// Its latest instant.
@@ -182,6 +193,9 @@ impl StepCheck<'_> {
         self.event(event);
         if event.class() != EventClass::Copied {
             self.state.stepped = self.here.at;
+            if self.planned.journeys.is_some() {
+                self.state.passes.add(self.here.at);
+            }
         }
     }
 
@@ -297,7 +311,8 @@ impl StepCheck<'_> {
             Event::NeverSent { ref request, reason } => self.never_sent(request, reason),
             Event::VuStarted { actor, planned, .. } => self.vu_started(actor, planned),
             Event::VuStopped { actor, .. } => {
-                let stopped = self.actors.stopped(self.planned, actor, at, self.ends());
+                let ends = self.state.ends(at);
+                let stopped = self.actors.stopped(self.planned, actor, at, ends);
                 self.checked(Some(actor), stopped);
             }
             Event::ConnectStarted { .. }
@@ -342,7 +357,7 @@ impl StepCheck<'_> {
             let kind = ViolationKind::PlannedAfterEnd { planned: request.planned, end };
             self.report(Some(request.actor), kind);
         }
-        let ends = self.ends();
+        let ends = self.state.ends(self.here.at);
         let (here, report) = (self.here, &mut *self.report);
         let mut add = |kind| report.add(here.violation(Some(request.actor), kind));
         let request = (request, is_given_up);
@@ -413,7 +428,7 @@ impl StepCheck<'_> {
     /// The step of an exchange that was taken is over; the next one waits at least `delay_ns`.
     #[inline]
     pub(super) fn step_over(&mut self, actor: Actor, end: StepEnd, delay_ns: u64) {
-        let ends = self.ends();
+        let ends = self.state.ends(self.here.at);
         self.actors.step_ended(self.planned, actor, (self.here.at, delay_ns), (end, ends));
     }
 
@@ -500,7 +515,7 @@ impl StepCheck<'_> {
         let Some(open) = self.take(exchange) else { return };
         self.tally.failed += 1;
         self.ends_unread(open.actor);
-        self.step_over(open.actor, StepEnd::Failed, 0);
+        self.step_over(open.actor, StepEnd::TimedOut, 0);
         if self.here.at < open.deadline {
             self.report(Some(open.actor), ViolationKind::TimedOutEarly { deadline: open.deadline });
         }
@@ -516,15 +531,8 @@ impl StepCheck<'_> {
         }
     }
 
-    /// How far the run has come.
-    fn ends(&self) -> Ends {
-        let WorkerChecks { ended, grace_end, is_cut, before_end, .. } = *self.state;
-        let is_final = is_cut || (ended.is_some() && grace_end <= self.here.at);
-        Ends { reached: ended, is_final, before: before_end }
-    }
-
     fn branch(&mut self, actor: Actor, step: Step, holds: bool) {
-        let ends = self.ends();
+        let ends = self.state.ends(self.here.at);
         let (here, report) = (self.here, &mut *self.report);
         let mut add = |kind| report.add(here.violation(Some(actor), kind));
         self.actors.branch(self.planned, (actor, step), holds, (here.at, ends), &mut add);
@@ -536,12 +544,13 @@ impl StepCheck<'_> {
             self.tally.failed += 1;
             let actor = request.actor;
             let is_asked = self.asked(request, false);
-            let now = (self.here.at, self.ends());
+            let now = (self.here.at, self.state.ends(self.here.at));
             if !self.actors.limit_reached(self.planned, actor, now) && is_asked {
                 self.report(Some(actor), ViolationKind::CauselessNotOnWire {});
             }
             return;
         }
+        let end = self.end_unsent();
         let cause = self.take_cause(request.actor, error);
         self.tally.sent += 1;
         self.tally.failed += 1;
@@ -552,7 +561,15 @@ impl StepCheck<'_> {
                 }
                 Some(Unsent::Exchange(_)) | None => 0,
             };
-            self.step_over(request.actor, StepEnd::Failed, delay_ns);
+            self.step_over(request.actor, end, delay_ns);
+        }
+    }
+
+    /// How a step ends for lack of a connection.
+    pub(super) fn end_unsent(&self) -> StepEnd {
+        match self.state.attempt_timed_out {
+            Some(_) => StepEnd::TimedOut,
+            None => StepEnd::Failed,
         }
     }
 

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use z6_events::{Actor, PlannedRequest, Population, RequestId, Step, TargetId, Tick};
+use z6_events::{Actor, Phase, PlannedRequest, Population, RequestId, Step, TargetId, Tick};
 use z6_http::template::ValueId;
 use z6_scenario::{ExtractFrom, Plan, PlannedValue, Scenario, ValueSource};
 use z6_vu::Secrets;
@@ -65,7 +65,7 @@ pub(crate) fn missed(scenario: &Scenario, request: RequestId, meant: &Meant) -> 
 /// Requests are looked at in their order, with the values that earlier ones give.
 #[must_use]
 pub fn unmet(scenario: &Arc<Scenario>, seed: u64) -> Vec<Unmet> {
-    let mut answers = Answers::new(scenario, seed);
+    let mut answers = Answers::new(scenario, seed, Phase::Main);
     let plan = Plan::new(scenario, seed);
     let secrets = Secrets::stand_ins(&scenario.values);
     let mut known = KnownValues::default();
@@ -77,7 +77,7 @@ pub fn unmet(scenario: &Arc<Scenario>, seed: u64) -> Vec<Unmet> {
                 true
             }
             // Until a request gives it another.
-            ValueSource::Variable(_) => {
+            ValueSource::Variable(_) | ValueSource::Run(_) => {
                 bytes.extend_from_slice(b"1");
                 false
             }
@@ -149,7 +149,7 @@ fn give(scenario: &Scenario, request: RequestId, answer: &Answer, known: &mut Kn
             _ => continue,
         };
         for (index, source) in scenario.values.sources.iter().enumerate() {
-            if *source == ValueSource::Variable(extract.variable)
+            if matches!(source, ValueSource::Variable(id) | ValueSource::Run(id) if *id == extract.variable)
                 && let Ok(id) = u16::try_from(index)
             {
                 known.set(ValueId(id), bytes.clone(), is_text);

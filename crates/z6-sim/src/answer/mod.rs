@@ -16,7 +16,7 @@ mod wish;
 
 use std::sync::Arc;
 
-use z6_events::{PlannedRequest, RequestId};
+use z6_events::{Phase, PlannedRequest, RequestId, VariableId};
 use z6_extract::sample::Sampler;
 use z6_extract::{Kind, List, Program, Response, Scratch, Select, Source};
 use z6_http::template::{Filled, Template, Value, ValueId, Values};
@@ -26,6 +26,7 @@ use z6_scenario::values::DrawnPosition;
 use z6_scenario::{ExtractFrom, Request, Scenario, ValueSource, ValueTable};
 use z6_vu::session::KnownValues;
 
+use crate::spec::phase_bits;
 use draft::{Content, Draft};
 use goal::{Goal, Wanted, ways};
 use wish::{Style, Wish};
@@ -173,14 +174,15 @@ enum Without {
 }
 
 impl Answers {
-    pub(crate) fn new(scenario: &Arc<Scenario>, seed: u64) -> Answers {
+    /// Of one phase of a run.
+    pub(crate) fn new(scenario: &Arc<Scenario>, seed: u64, phase: Phase) -> Answers {
         let recipe = |request: &Request| {
             (!request.reading.is_empty()).then(|| Recipe::new(scenario, request, seed))
         };
         Answers {
             recipes: scenario.requests.iter().map(recipe).collect(),
             scenario: Arc::clone(scenario),
-            domain: Domain::new(seed, RESPONSE),
+            domain: Domain::new(seed ^ phase_bits(phase), RESPONSE),
         }
     }
 
@@ -258,7 +260,7 @@ impl Recipe {
             let drawn = DrawnPosition::new(seed, name);
             let all = scenario.populations.iter();
             recipe.drawn.push(all.map(|users| drawn.of_population(&users.name)).collect());
-            recipe.styles.push(style(scenario, ValueSource::Variable(extract.variable)));
+            recipe.styles.push(style(scenario, extract.variable));
         }
         for program in programs(request) {
             if let Source::Pattern(pattern) = program.source() {
@@ -289,17 +291,18 @@ fn programs(request: &Request) -> impl Iterator<Item = &Program> {
 }
 
 /// What the values of a variable look like: a path where one begins with it.
-fn style(scenario: &Scenario, source: ValueSource) -> Style {
+fn style(scenario: &Scenario, variable: VariableId) -> Style {
     let values: &ValueTable = &scenario.values;
     let paths = scenario.requests.iter().filter_map(|request| request.rendering.as_deref());
+    let sources = [ValueSource::Variable(variable), ValueSource::Run(variable)];
     let begins = |path: &Template| {
-        let is_it = |id: ValueId| values.source(id) == Some(source);
+        let is_it = |id: ValueId| values.source(id).is_some_and(|source| sources.contains(&source));
         let id = path.values().find(|id| is_it(*id));
         id.is_some_and(|id| filled(path, &Probe(id)).is_some_and(|text| text.starts_with(b"probe")))
     };
     if paths.into_iter().any(|rendering| begins(&rendering.path)) {
         Style::Path
-    } else if values.is_secret(source) {
+    } else if values.is_secret(ValueSource::Variable(variable)) {
         Style::Secret
     } else {
         Style::Number

@@ -19,7 +19,7 @@ mod turns;
 
 use std::fmt;
 
-use z6_events::{Event, LogDigest, LogHeader, StoppedBy, Tick};
+use z6_events::{Event, LogDigest, LogHeader, Phase, StoppedBy, Tick};
 
 use crate::spec::SimSpec;
 use crate::truth::Truth;
@@ -153,7 +153,7 @@ impl fmt::Display for SimViolation {
     }
 }
 
-/// All accounts of one run that has ended.
+/// All accounts of one run that has ended, or of one phase of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
     /// What was simulated.
@@ -162,7 +162,9 @@ pub struct Evidence<'a> {
     pub header: &'a LogHeader,
     /// All bytes of the log that were written.
     pub log: &'a [u8],
-    /// By worker: every event, as its recorder gave it.
+    /// Which phase of the run it is.
+    pub phase: Phase,
+    /// By worker: every event, as its recorder gave it. None if set-up kept the run from beginning.
     pub emitted: &'a [Vec<(Tick, Event)>],
     /// By worker: the bytes that its events name.
     pub arenas: &'a [Vec<u8>],
@@ -172,12 +174,19 @@ pub struct Evidence<'a> {
     pub digest: Option<LogDigest>,
     /// Why the run ended.
     pub stopped_by: StoppedBy,
+    /// Of the run itself: set-up and tear-down, as far as there are any, with the same log.
+    pub aside: &'a [Evidence<'a>],
 }
 
 impl Evidence<'_> {
     /// Whether the log could be written to its end: only then has everything an end in it.
     fn is_whole(&self) -> bool {
         self.digest.is_some()
+    }
+
+    /// Whether there is any event of this phase. Each worker says at least that it has finished.
+    fn has_begun(&self) -> bool {
+        self.emitted.iter().any(|events| !events.is_empty())
     }
 }
 
@@ -196,19 +205,32 @@ pub fn latest_end(end_ns: Option<u64>, grace_ns: u64) -> Tick {
 #[must_use]
 pub fn check_end(evidence: &Evidence<'_>) -> Vec<SimViolation> {
     let mut found = Found::default();
-    let account = Account::new(evidence, &mut found);
-    requests::check(evidence, &account, &mut found);
-    if evidence.is_whole() {
-        actors::check(evidence, &account, &mut found);
-        turns::check(evidence, &account, &mut found);
-    }
-    server::check(evidence, &account, &mut found);
-    streams::check(evidence, &account, &mut found);
+    let account = check_phase(evidence, &mut found);
+    let aside: Vec<(Phase, Account)> =
+        evidence.aside.iter().map(|phase| (phase.phase, check_phase(phase, &mut found))).collect();
     if let Some(metrics) = log::check(evidence, &mut found) {
         requests::figures(&metrics, &account, &mut found);
+        for (phase, account) in &aside {
+            requests::phase_figures(&metrics, *phase, account, &mut found);
+        }
         latency::check(evidence, &metrics, &account, &mut found);
     }
     found.list
+}
+
+/// Checks the requests of one phase against what the server of its world knows.
+fn check_phase(evidence: &Evidence<'_>, found: &mut Found) -> Account {
+    let account = Account::new(evidence, found);
+    if evidence.has_begun() {
+        requests::check(evidence, &account, found);
+        if evidence.is_whole() {
+            actors::check(evidence, &account, found);
+            turns::check(evidence, &account, found);
+        }
+    }
+    server::check(evidence, &account, found);
+    streams::check(evidence, &account, found);
+    account
 }
 
 /// Violations found so far, at most [`KEPT`] of each checker.

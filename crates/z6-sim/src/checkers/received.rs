@@ -8,7 +8,7 @@
 
 use std::cell::RefCell;
 
-use z6_events::{ExchangeSlot, PlannedRequest, RequestId, TargetId};
+use z6_events::{ExchangeSlot, Phase, PlannedRequest, Population, RequestId, TargetId};
 use z6_http::{IdParts, RequestSpec, USER_AGENT};
 use z6_proto_http1::{Limits, RequestTemplate};
 use z6_scenario::{ConnectionReuse, Host, Plan, Scenario, ValueSource};
@@ -73,7 +73,8 @@ impl<'a> Expected<'a> {
     fn is_planned(&self, request: RequestId) -> bool {
         let values = &self.scenario.values;
         let request = self.scenario.request(request);
-        let is_variable = |id| matches!(values.source(id), Some(ValueSource::Variable(_)));
+        let is_variable =
+            |id| matches!(values.source(id), Some(ValueSource::Variable(_) | ValueSource::Run(_)));
         request.rendering.as_ref().is_none_or(|rendering| {
             !self.scenario.keeps_cookies() && !rendering.reads.iter().copied().any(is_variable)
         })
@@ -199,6 +200,15 @@ fn after(due: &ExpectedRequest, status: u16, target: TargetId, path: &str) -> Ex
     }
 }
 
+/// The population in ids of requests: those of set-up and tear-down are no users of the run.
+fn id_population(phase: Phase, population: Population) -> u8 {
+    match phase {
+        Phase::SetUp => 0xfe,
+        Phase::TearDown => 0xff,
+        Phase::Main | Phase::Unknown(_) => population.0,
+    }
+}
+
 /// Checks all exchanges of a request. `requests` is what the server received of each.
 pub(super) fn check(
     evidence: &Evidence<'_>,
@@ -229,7 +239,7 @@ pub(super) fn check(
             });
         }
         let has_header = expected.scenario.target(request.target).request_id_header.is_some();
-        let population = row.request.population.0;
+        let population = id_population(evidence.phase, row.request.population);
         let id = IdParts { population, actor: actor.0, step: step.0, exchange: attempt as u8 };
         let id = has_header.then_some(id);
         if request.id != id {

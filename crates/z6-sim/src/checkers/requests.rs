@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use z6_events::protocol::ASSUMED_STREAMS;
-use z6_events::{ErrorGroup, ErrorKind, Tick};
+use z6_events::{ErrorGroup, ErrorKind, Phase, Tick};
 use z6_metrics::Metrics;
 use z6_scenario::simulation::{Delay, FaultKind, Simulation};
 use z6_scenario::{BlockKind, Reading};
@@ -76,6 +76,28 @@ pub(super) fn figures(metrics: &Metrics, account: &Account, found: &mut Found) {
         if figure != counted {
             found.add(Checker::Conservation, || {
                 format!("{} is {figure} in the figures and {counted} by count", kind.name())
+            });
+        }
+    }
+}
+
+/// The figures of set-up or tear-down are what can be counted.
+pub(super) fn phase_figures(metrics: &Metrics, phase: Phase, account: &Account, found: &mut Found) {
+    let figures = if phase == Phase::SetUp { &metrics.setup } else { &metrics.teardown };
+    let Some(figures) = figures else {
+        return found.add(Checker::Conservation, || format!("there are no figures of {phase:?}"));
+    };
+    let count = |of: fn(&Row) -> bool| account.rows.values().filter(|row| of(row)).count() as u64;
+    for (name, figure, counted) in [
+        ("sent", figures.sent, count(|row| !row.exchanges.is_empty())),
+        ("succeeded", figures.succeeded, count(Row::is_success)),
+        ("failed", figures.failed, count(|row| row.failure().is_some())),
+        ("never_sent", figures.never_sent, count(|row| matches!(row.end, End::NeverSent(_)))),
+        ("in_flight_at_stop", figures.in_flight_at_stop, count(|row| row.end == End::InFlight)),
+    ] {
+        if figure != counted {
+            found.add(Checker::Conservation, || {
+                format!("{name} of {phase:?} is {figure} in the figures and {counted} by count")
             });
         }
     }

@@ -303,7 +303,8 @@ mod tests {
              requests = [{ name = 'a', path = '/a' }]",
         );
         let scenario = std::sync::Arc::new(scenario.unwrap());
-        let (places, mut answers) = (Places::new(&scenario), Answers::new(&scenario, 5));
+        let (places, mut answers) =
+            (Places::new(&scenario), Answers::new(&scenario, 5, z6_events::Phase::Main));
         let mut maker = Maker { answers: &mut answers, asks: None, url: "" };
         let reply = |n| {
             let mut draws = draws.request(n, 0);

@@ -12,6 +12,7 @@ use z6_scenario::{
 
 use super::dice::Dice;
 use super::journey;
+use super::phases;
 use super::sketch::{HttpSketch, RequestSketch, Sketch, TargetSketch};
 use super::world::{self, Pace};
 use super::{ACTORS_MAX, REQUESTS_MAX};
@@ -48,10 +49,15 @@ pub(super) fn sketch(seed: u64) -> Sketch {
     } else {
         draw_closed(&mut dice, &mut sketch, length_ns, wanted)
     };
+    if let Some(journey) = &mut sketch.journey {
+        // The load may have left room for fewer steps.
+        journey.flow.truncate(sketch.sequence.len());
+    }
     draw_targets(&mut dice, &mut sketch, pace);
     draw_lives(&mut Dice::new(seed, 3), &mut sketch, length_ns);
     let mut http2 = Dice::new(seed, 5);
     let speaks_http2 = draw_http2(&mut http2, &mut sketch);
+    phases::draw(&mut Dice::new(seed, 6), &mut sketch);
     draw_timeouts(&mut dice, &mut sketch, pace);
     draw_ends(&mut dice, &mut sketch, length_ns);
     sketch.simulation = world::draw(&mut Dice::new(seed, 1), pace);
@@ -95,6 +101,7 @@ fn frame(dice: &mut Dice, seed: u64) -> Sketch {
         think: ThinkTime::None,
         sequence: Vec::new(),
         journey: None,
+        phases: None,
         limits,
         assertions,
         simulation: z6_scenario::simulation::Simulation::default(),

@@ -1,13 +1,14 @@
 //! Swarm testing: from one number a random scenario in a random world, one run of it with all
 //! checkers, and what to do when one of them objects.
 //!
-//! Reading order: this file (what a case is), `draw`, `journey` and `world` (how one is made up; `dice` draws,
-//! `sketch` writes it as TOML), `run`, `shrink`, `cells` (what the coverage table cannot hold).
+//! Reading order: this file (what a case is), `draw`, `journey`, `phases` and `world` (how one is made up; `dice`
+//! draws, `sketch` writes it as TOML), `run`, `shrink`, `cells` (what the coverage table cannot hold).
 
 mod cells;
 mod dice;
 mod draw;
 mod journey;
+mod phases;
 mod run;
 mod shrink;
 mod sketch;

@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use z6_events::{Event, Tick, Visitor, WorkerId};
+use z6_events::{Event, Phase, Tick, Visitor, WorkerId};
 use z6_scenario::{Scenario, Workers};
 use z6_vu::observer::Observer;
 
@@ -156,13 +156,17 @@ struct Watcher {
     requests: u64,
     vus: i64,
     vus_peak: i64,
-    last: VecDeque<(WorkerId, Tick, Event)>,
+    last: VecDeque<(Phase, WorkerId, Tick, Event)>,
 }
 
 impl Watcher {
     fn tail(&self) -> Vec<String> {
-        let line = |(worker, at, event): &(WorkerId, Tick, Event)| {
-            format!("{:>14} ns  worker {}  {event:?}", at.0, worker.0)
+        let line = |(phase, worker, at, event): &(Phase, WorkerId, Tick, Event)| {
+            let phase = match phase {
+                Phase::Main => String::new(),
+                phase => format!("{phase:?}  "),
+            };
+            format!("{:>14} ns  {phase}worker {}  {event:?}", at.0, worker.0)
         };
         self.last.iter().map(line).collect()
     }
@@ -204,13 +208,27 @@ impl Visitor for Shared {
         at: Tick,
         event: &Event,
     ) -> Result<(), Infallible> {
-        self.with(|watcher| watcher.event(worker, at, event));
+        self.with(|watcher| {
+            watcher.count(event);
+            watcher.keep(Phase::Main, worker, at, event);
+        });
+        Ok(())
+    }
+
+    fn phase_event(
+        &mut self,
+        phase: Phase,
+        worker: WorkerId,
+        at: Tick,
+        event: &Event,
+    ) -> Result<(), Infallible> {
+        self.with(|watcher| watcher.keep(phase, worker, at, event));
         Ok(())
     }
 }
 
 impl Watcher {
-    fn event(&mut self, worker: WorkerId, at: Tick, event: &Event) {
+    fn count(&mut self, event: &Event) {
         match event {
             Event::Sent { attempt: 0, .. } | Event::NeverSent { .. } | Event::NotOnWire { .. } => {
                 self.requests += 1;
@@ -222,9 +240,12 @@ impl Watcher {
             Event::VuStopped { .. } => self.vus -= 1,
             _ => {}
         }
+    }
+
+    fn keep(&mut self, phase: Phase, worker: WorkerId, at: Tick, event: &Event) {
         if self.last.len() == TAIL_EVENTS {
             self.last.pop_front();
         }
-        self.last.push_back((worker, at, *event));
+        self.last.push_back((phase, worker, at, *event));
     }
 }

@@ -6,6 +6,7 @@ use z6_scenario::{Arrivals, Schedule, ThinkTime};
 
 use super::Case;
 use super::journey::{JourneySketch, StepFlow};
+use super::phases::PhasesSketch;
 use super::sketch::{HttpSketch, Sketch};
 
 /// Cases tried while shrinking one, at most.
@@ -46,6 +47,7 @@ fn smaller(sketch: &Sketch) -> Vec<Sketch> {
         }
     };
     cut_sections(&mut offer);
+    cut_phases(&mut offer);
     cut_parts(sketch, &mut offer);
     cut_world(sketch, &mut offer);
     cut_numbers(&mut offer);
@@ -60,13 +62,29 @@ fn cut_sections(offer: &mut Offer<'_>) {
     offer(&|s| s.limits.clear());
     offer(&|s| s.assertions.clear());
     offer(&|s| s.journey = None);
+    offer(&|s| s.phases = None);
     offer(&|s| {
         s.sequence.clear();
         s.journey = None;
+        s.phases = None;
     });
     offer(&|s| s.think = ThinkTime::None);
     offer(&|s| s.workers = 1);
     offer(&|s| s.warmup_ns = 0);
+}
+
+/// Less before and after the run.
+fn cut_phases(offer: &mut Offer<'_>) {
+    let mut cut = |change: &dyn Fn(&mut PhasesSketch)| {
+        offer(&|s| s.phases.iter_mut().for_each(change));
+    };
+    cut(&|phases| phases.setup = None);
+    cut(&|phases| phases.teardown = None);
+    cut(&|phases| phases.is_used = false);
+    cut(&|phases| phases.setup.iter_mut().for_each(|phase| phase.repeat = 1));
+    cut(&|phases| phases.teardown.iter_mut().for_each(|phase| phase.repeat = 1));
+    cut(&|phases| phases.setup.iter_mut().for_each(|phase| phase.goes_on = false));
+    cut(&|phases| phases.teardown.iter_mut().for_each(|phase| phase.goes_on = false));
 }
 
 /// Fewer targets, requests and steps.

@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use super::journey::{JourneySketch, StepFlow};
+use super::phases::{Field, PhasesSketch};
 use z6_scenario::simulation::{FAULT_PREFIX, Simulation};
 use z6_scenario::{
     Arrivals, ConnectionReuse, HttpVersion, Model, Placement, Schedule, Shape, ThinkTime,
@@ -28,6 +29,8 @@ pub(super) struct Sketch {
     pub(super) sequence: Vec<(usize, u32)>,
     /// What is read from responses; not without a sequence.
     pub(super) journey: Option<JourneySketch>,
+    /// What is done before and after the run; not without a sequence.
+    pub(super) phases: Option<PhasesSketch>,
     /// Keys of `[limits]`.
     pub(super) limits: Vec<(&'static str, u64)>,
     /// Keys and values of `[assertions]`.
@@ -138,14 +141,20 @@ impl Sketch {
         }
         for (i, request) in self.requests.iter().enumerate() {
             let weighted = self.sequence.is_empty();
-            write_request(&mut text, i, request, weighted, self.role(i));
+            let header = self.phases.as_ref().filter(|_| self.is_sent(i));
+            let header = header.and_then(PhasesSketch::header);
+            write_request(&mut text, i, request, weighted, (self.role(i), header));
         }
-        if let (Some(journey), Some(first)) = (&self.journey, self.requests.first()) {
-            let mut timeout = Text(String::new());
-            timeout.ms("timeout_ms", first.timeout_ns);
-            text.0 += &journey.login_request(timeout.0.trim_end());
-            text.0 += &journey.each_request(timeout.0.trim_end());
+        let mut timeout = Text(String::new());
+        timeout.ms("timeout_ms", self.requests.first().map_or(0, |first| first.timeout_ns));
+        let timeout = timeout.0.trim_end();
+        if let Some(journey) = &self.journey {
+            text.0 += &journey.login_request(timeout);
+            text.0 += &journey.each_request(timeout);
             text.0 += &journey.tables(giver);
+        }
+        if let Some(phases) = &self.phases {
+            text.0 += &phases.tables(timeout);
         }
         write_schedule(&mut text, &self.schedule);
         write_think(&mut text, &self.think);
@@ -174,9 +183,13 @@ impl Sketch {
 
     /// What a request has to do with the journey, and whether it is the one that gives.
     fn role(&self, request: usize) -> Option<(&JourneySketch, bool)> {
-        let is_sent = self.sequence.iter().any(|(sent, _)| *sent == request);
         let gives = self.sequence.first().is_some_and(|(first, _)| *first == request);
-        self.journey.as_ref().filter(|_| is_sent).map(|journey| (journey, gives))
+        self.journey.as_ref().filter(|_| self.is_sent(request)).map(|journey| (journey, gives))
+    }
+
+    /// Whether a step names a request.
+    fn is_sent(&self, request: usize) -> bool {
+        self.sequence.iter().any(|(sent, _)| *sent == request)
     }
 
     fn write_runtime(&self, text: &mut Text) {
@@ -289,7 +302,7 @@ fn write_request(
     index: usize,
     request: &RequestSketch,
     weighted: bool,
-    role: Option<(&JourneySketch, bool)>,
+    (role, header): (Option<(&JourneySketch, bool)>, Option<Field>),
 ) {
     text.line("\n[[requests]]");
     text.line(&format!("name = \"r{index}\""));
@@ -297,7 +310,7 @@ fn write_request(
     let path_end = role.map_or("", |(journey, gives)| journey.path_end(gives));
     text.line(&format!("path = \"{}{path_end}\"", request.path));
     let more = role.and_then(|(journey, gives)| journey.header(gives));
-    let headers = request.header.into_iter().chain(more);
+    let headers = request.header.into_iter().chain(more).chain(header);
     let headers: Vec<String> =
         headers.map(|(name, value)| format!("\"{name}\" = \"{value}\"")).collect();
     if !headers.is_empty() {

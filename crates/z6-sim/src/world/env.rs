@@ -2,17 +2,18 @@
 //!
 //! Parts may read the time and schedule events. Only the world moves time and takes events.
 
-use z6_events::Tick;
+use z6_events::{Phase, StopReason, Tick};
 use z6_scenario::simulation::{FaultKind, Faults, Simulation};
 
 use crate::coverage::{Coverage, FaultCounts, RequestState};
 use crate::draw::Draws;
-use crate::queue::{Queue, SimEvent};
+use crate::queue::{Queue, SimEvent, StopWhy};
 use crate::spec::{CheckLevel, SimSpec};
 
 /// The surroundings of every part.
 pub(crate) struct Env<'a> {
     spec: &'a SimSpec,
+    phase: Phase,
     draws: Draws,
     now: Tick,
     queue: Queue,
@@ -20,18 +21,22 @@ pub(crate) struct Env<'a> {
     calm_from: Tick,
     injected: FaultCounts,
     coverage: Coverage,
+    /// Why the run was to stop first.
+    stopped: Option<StopReason>,
 }
 
 impl<'a> Env<'a> {
-    pub(super) fn new(spec: &'a SimSpec, calm_from: Tick) -> Env<'a> {
+    pub(super) fn new(spec: &'a SimSpec, phase: Phase, calm_from: Tick) -> Env<'a> {
         Env {
             spec,
-            draws: Draws::new(spec.world_seed()),
+            phase,
+            draws: Draws::new(spec.world_seed(phase)),
             now: Tick::ZERO,
             queue: Queue::default(),
             calm_from,
             injected: FaultCounts::default(),
             coverage: Coverage::default(),
+            stopped: None,
         }
     }
 
@@ -53,6 +58,11 @@ impl<'a> Env<'a> {
     /// What is simulated.
     pub(crate) fn spec(&self) -> &'a SimSpec {
         self.spec
+    }
+
+    /// Which phase of the run it is.
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
     }
 
     /// How the world behaves.
@@ -89,6 +99,17 @@ impl<'a> Env<'a> {
     /// Schedules an event.
     pub(crate) fn schedule(&mut self, at: Tick, event: SimEvent) {
         self.queue.push(at, event);
+    }
+
+    /// The run is to stop, now.
+    pub(crate) fn stop(&mut self, reason: StopReason) {
+        self.stopped.get_or_insert(reason);
+        self.schedule(self.now, SimEvent::Stop(StopWhy::new(reason)));
+    }
+
+    /// Why the run was to stop first, if it was.
+    pub(super) fn stopped(&self) -> Option<StopReason> {
+        self.stopped
     }
 
     /// Counts a fault.
