@@ -98,7 +98,7 @@ fn runs_alone(program: &Path) -> Result<()> {
     copy(&workspace::root().join("examples/quickstart.toml"), "quickstart.toml")?;
     let place = root.path().to_string_lossy();
     let run = ["--map-root-user", "--root", &place, "/z6", "run", "/quickstart.toml"];
-    let short = ["--set", "runtime.duration_seconds=1", "--output", "/results"];
+    let short = ["--duration", "1", "--output", "/results"];
     Invocation::new("unshare", "unshare", &[&run[..], &short].concat()).run()?;
     ensure!(root.path().join("results/report.html").is_file(), "no report in an empty root");
     Ok(())

@@ -87,7 +87,7 @@ pub enum Error {
     #[error(transparent)]
     LogFile(#[from] LogError),
     /// No seed can be drawn.
-    #[error("cannot draw a seed from /dev/urandom (set `prng_seed`)")]
+    #[error("the system gives no random seed (set `prng_seed`)")]
     Seed(#[source] io::Error),
     /// The run has no such shard.
     #[error("{}", no_shard(*index, *of))]
