@@ -179,8 +179,9 @@ impl Core {
         self.streams.open()
     }
 
+    #[inline]
     pub(super) fn is_draining(&self) -> bool {
-        self.state != State::Open || self.going_away.is_some() || self.ids_left() == 0
+        self.state != State::Open || self.going_away.is_some() || self.next_id > STREAM_ID_MAX
     }
 
     pub(super) fn can_start(&self) -> bool {
@@ -292,13 +293,10 @@ impl Core {
         if is_short {
             return self.fail_stream(slot, ProtocolErrorKind::LengthMismatch, frame);
         }
-        let id = stream.id;
+        let &Stream { id, tag, status, bytes_received, body_bytes, .. } = stream;
         let unsent_bytes = if stream.request_bytes > 0 { self.end_request(slot, id) } else { 0 };
-        let stream = self.streams.get(slot);
         self.completed += 1;
-        self.locations.complete(id, stream.status);
-        let (tag, status) = (stream.tag, stream.status);
-        let (bytes_received, body_bytes) = (stream.bytes_received, stream.body_bytes);
+        self.locations.complete(id, status);
         self.streams.remove(id);
         let reusable = !self.is_draining();
         let response = ResponseFacts { status, bytes_received, body_bytes, reusable, unsent_bytes };
@@ -327,17 +325,18 @@ impl Core {
         self.doomed.sort_unstable_by(|one, other| other.cmp(one));
     }
 
-    /// The next stream above the last one of a GOAWAY.
+    /// What comes is to be read, and nothing is to be told before.
     #[inline]
-    pub(super) fn next_refused(&mut self) -> Option<Received> {
-        if self.doomed.is_empty() || self.state != State::Open {
-            return None;
-        }
-        self.refuse_next()
+    pub(super) fn is_reading(&self) -> bool {
+        self.doomed.is_empty() && self.state == State::Open
     }
 
+    /// The next stream above the last one of a GOAWAY.
     #[cold]
-    fn refuse_next(&mut self) -> Option<Received> {
+    pub(super) fn next_refused(&mut self) -> Option<Received> {
+        if self.state != State::Open {
+            return None;
+        }
         let code = self.going_away.map_or(ErrorCode::NO_ERROR, |(_, code)| code);
         while let Some(id) = self.doomed.pop() {
             if let Some(slot) = self.streams.find(id) {
