@@ -326,6 +326,18 @@ impl Output {
         let mut left = bytes;
         while left > 0 {
             let Some(chunk) = self.chunks.front() else { break };
+            // Most chunks are whole heads.
+            if let Chunk::Head { bytes, stream, tag, wire_bytes } = *chunk
+                && self.front_at == 0
+                && bytes <= left
+            {
+                self.chunks.pop_front();
+                self.stream_written = stream;
+                self.buffer_at += bytes;
+                left -= bytes;
+                first(tag, wire_bytes);
+                continue;
+            }
             if self.front_at == 0
                 && let Chunk::Head { stream, tag, wire_bytes, .. } = *chunk
             {

@@ -52,8 +52,6 @@ pub(super) struct Core {
     /// Our settings were acknowledged.
     pub(super) is_acknowledged: bool,
     pub(super) next_id: u32,
-    /// Which set the templates sent so far are of.
-    pub(super) set: Option<u16>,
     /// Streams that have content to send and a window for it, by slot.
     pub(super) sending: VecDeque<u32>,
     /// Streams whose body is not in frames as a whole.
@@ -71,8 +69,6 @@ pub(super) struct Core {
     pub(super) locations: Locations,
     pub(super) known_head: KnownHead,
     pub(super) completed: u64,
-    /// Blocks that are too long for a frame.
-    pub(super) scratch: Vec<u8>,
     has_said_goodbye: bool,
     pub(super) counters: Counters,
 }
@@ -93,7 +89,6 @@ impl Core {
             send: SendWindow::INITIAL,
             is_acknowledged: false,
             next_id: 1,
-            set: None,
             sending: VecDeque::new(),
             bodies_left: 0,
             was_stalled: false,
@@ -104,7 +99,6 @@ impl Core {
             locations: Locations::default(),
             known_head: KnownHead::default(),
             completed: 0,
-            scratch: Vec::new(),
             has_said_goodbye: false,
             counters: Counters::default(),
         };
@@ -124,7 +118,6 @@ impl Core {
         self.send = SendWindow::INITIAL;
         self.is_acknowledged = false;
         self.next_id = 1;
-        self.set = None;
         self.sending.clear();
         self.bodies_left = 0;
         self.was_stalled = false;
