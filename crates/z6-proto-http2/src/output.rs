@@ -325,43 +325,19 @@ impl Output {
         self.unwritten -= bytes;
         let mut left = bytes;
         while left > 0 {
-            let Some(chunk) = self.chunks.front() else { break };
-            // Most chunks are whole heads.
-            if let Chunk::Head { bytes, stream, tag, wire_bytes } = *chunk
-                && self.front_at == 0
-                && bytes <= left
-            {
-                self.chunks.pop_front();
-                self.stream_written = stream;
-                self.buffer_at += bytes;
-                left -= bytes;
-                first(tag, wire_bytes);
-                continue;
-            }
-            if self.front_at == 0
-                && let Chunk::Head { stream, tag, wire_bytes, .. } = *chunk
-            {
-                self.stream_written = stream;
-                first(tag, wire_bytes);
-            }
-            let length = chunk.len();
-            let taken = left.min(length - self.front_at);
-            left -= taken;
-            self.front_at += taken;
-            match chunk {
-                Chunk::Data(data) if self.front_at == length => self.data -= data.bytes,
-                Chunk::Data(_) => {}
-                Chunk::Ack { .. } if self.front_at == length => {
-                    self.acks -= 1;
-                    self.buffer_at += taken;
+            match self.chunks.front() {
+                // Most are whole heads.
+                Some(&Chunk::Head { bytes, stream, tag, wire_bytes, .. })
+                    if self.front_at == 0 && bytes <= left =>
+                {
+                    self.chunks.pop_front();
+                    self.stream_written = stream;
+                    self.buffer_at += bytes;
+                    left -= bytes;
+                    first(tag, wire_bytes);
                 }
-                Chunk::Own { .. } | Chunk::Ack { .. } | Chunk::Head { .. } => {
-                    self.buffer_at += taken;
-                }
-            }
-            if self.front_at == length {
-                self.chunks.pop_front();
-                self.front_at = 0;
+                Some(_) => left -= self.wrote_of_front(left, &mut first),
+                None => break,
             }
         }
         if self.buffer_at == self.buffer.len() {
@@ -371,6 +347,37 @@ impl Output {
             self.buffer.drain(..self.buffer_at);
             self.buffer_at = 0;
         }
+    }
+
+    /// Up to `bytes` bytes of the first chunk were written; returns how many.
+    #[inline(never)]
+    fn wrote_of_front(&mut self, bytes: usize, first: &mut impl FnMut(Tag, usize)) -> usize {
+        let Some(chunk) = self.chunks.front() else { return 0 };
+        if self.front_at == 0
+            && let Chunk::Head { stream, tag, wire_bytes, .. } = *chunk
+        {
+            self.stream_written = stream;
+            first(tag, wire_bytes);
+        }
+        let length = chunk.len();
+        let taken = bytes.min(length - self.front_at);
+        self.front_at += taken;
+        match chunk {
+            Chunk::Data(data) if self.front_at == length => self.data -= data.bytes,
+            Chunk::Data(_) => {}
+            Chunk::Ack { .. } if self.front_at == length => {
+                self.acks -= 1;
+                self.buffer_at += taken;
+            }
+            Chunk::Own { .. } | Chunk::Ack { .. } | Chunk::Head { .. } => {
+                self.buffer_at += taken;
+            }
+        }
+        if self.front_at == length {
+            self.chunks.pop_front();
+            self.front_at = 0;
+        }
+        taken
     }
 
     /// What holds between any two calls.

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use z6_http::ID_BYTES;
+
 use crate::frame::{self, FRAME_HEADER_BYTES, FrameKind, flag};
 use crate::hpack::{Encoder, Fill, Part, push_literal};
 use crate::limits::FRAME_BYTES_MAX;
@@ -22,8 +24,8 @@ struct Kept {
     version: u64,
     /// Its frame, of any stream.
     frame: Vec<u8>,
-    /// Where the request id is in the frame.
-    id_at: Option<usize>,
+    /// Where the request id is in the frame, if there is one.
+    id_at: Option<u32>,
 }
 
 /// What the frames of a head are, apart from their block.
@@ -87,7 +89,10 @@ impl Heads {
         let from = out.len();
         out.extend_from_slice(&kept.frame);
         let written = &mut out[from..];
-        if let Some(id) = kept.id_at.and_then(|at| written.get_mut(at..)?.first_chunk_mut()) {
+        if let Some(at) = kept.id_at
+            && let Some(id) = written.get_mut(at as usize..at as usize + ID_BYTES)
+            && let Ok(id) = id.try_into()
+        {
             sending.id.patch(id);
         }
         if let Some([.., flags, s0, s1, s2, s3]) = written.first_chunk_mut::<FRAME_HEADER_BYTES>() {
@@ -115,7 +120,7 @@ impl Heads {
         let block_bytes = self.end_frame(frame, from, out);
         let is_same_again = fields.values == 0 && self.encoder.version() == version;
         if is_same_again && block_bytes <= FRAME_BYTES_MAX {
-            self.keep(fields, &out[from..], id_at.map(|at| at - from));
+            self.keep(fields, &out[from..], id_at.map(|at| (at - from) as u32));
         }
         block_bytes
     }
@@ -157,7 +162,7 @@ impl Heads {
 
     /// Keeps a head that has not changed the encoder.
     #[cold]
-    fn keep(&mut self, fields: &Arc<Fields>, frame: &[u8], id_at: Option<usize>) {
+    fn keep(&mut self, fields: &Arc<Fields>, frame: &[u8], id_at: Option<u32>) {
         if fields.parts.iter().filter(|part| **part == Part::Id).count() > 1 {
             return;
         }

@@ -135,7 +135,7 @@ impl Core {
 
     /// The header of a DATA frame: flow control counts the whole frame, whatever becomes of its stream (RFC 9113
     /// §6.9.1). Returns the slot of the stream if it can take content.
-    #[inline]
+    #[inline(always)]
     fn on_data(&mut self, header: &FrameHeader) -> ControlFlow<Option<Received>, u32> {
         if self.receive.take(header.length).is_err() {
             let broken = self.break_by(ProtocolErrorKind::FlowControl, 0, header.kind);
@@ -229,7 +229,7 @@ impl Core {
         if stream.has(is::ANSWERED) { None } else { Some(Received::FirstByte(stream.tag)) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn on_block<O: Observer>(
         &mut self,
         header: &FrameHeader,
