@@ -282,6 +282,12 @@ impl Output {
         (taken_out, unsent + taken_out)
     }
 
+    /// All bytes that are not written, if they are in one place: no content waits.
+    #[inline]
+    pub(crate) fn in_one_place(&self) -> Option<&[u8]> {
+        (self.data == 0).then(|| self.buffer.get(self.buffer_at..)).flatten()
+    }
+
     /// The first bytes that are not written, as slices; returns how many.
     pub(crate) fn slices<'a>(&'a self, bodies: &'a impl Bodies, slices: &mut Slices<'a>) -> usize {
         slices.len = 0;
@@ -384,6 +390,11 @@ impl Output {
     pub(crate) fn invariants(&self) {
         let total: usize = self.chunks.iter().map(Chunk::len).sum();
         assert_eq!(total, self.unwritten + self.front_at, "bytes to write went astray");
+        let has_data = self.chunks.iter().any(|chunk| matches!(chunk, Chunk::Data(_)));
+        assert_eq!(has_data, self.data > 0, "content to write went astray");
+        if let Some(bytes) = self.in_one_place() {
+            assert_eq!(bytes.len(), self.unwritten, "bytes to write are elsewhere");
+        }
         let own = |chunk: &Chunk| if matches!(chunk, Chunk::Data(_)) { 0 } else { chunk.len() };
         let owned: usize = self.chunks.iter().map(own).sum();
         let written = match self.chunks.front() {

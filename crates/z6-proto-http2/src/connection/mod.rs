@@ -249,6 +249,12 @@ impl Connection {
         self.core.output.slices(bodies, slices)
     }
 
+    /// The same if all that is unwritten is in one place; `None`: there are bodies, see [`Connection::unwritten`].
+    #[inline]
+    pub fn unwritten_in_one(&self) -> Option<&[u8]> {
+        self.core.output.in_one_place()
+    }
+
     /// Bytes that can be written at the moment; more of long bodies follow as these are written.
     pub fn unwritten_bytes(&self) -> usize {
         self.core.output.unwritten()
