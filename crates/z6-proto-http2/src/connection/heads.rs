@@ -10,6 +10,7 @@ use z6_http::ID_BYTES;
 use crate::frame::{self, FRAME_HEADER_BYTES, FrameKind, flag};
 use crate::hpack::{Encoder, Fill, Part, push_literal};
 use crate::limits::FRAME_BYTES_MAX;
+use crate::output::FieldBytes;
 use crate::template::{Fields, Sending};
 
 /// Most templates whose heads are kept; heads of others are written field by field.
@@ -125,22 +126,22 @@ impl Heads {
         block_bytes
     }
 
-    /// Appends a head of which every field is a literal; returns the bytes of its block, and counts those of names
-    /// and values.
+    /// Appends a head of which every field is a literal; returns the bytes of its fields.
     pub(super) fn write_literals<'f>(
         &mut self,
         fields: impl IntoIterator<Item = (&'f [u8], &'f [u8])>,
         frame: HeadFrame,
         out: &mut Vec<u8>,
-        plain_bytes: &mut usize,
-    ) -> usize {
+    ) -> FieldBytes {
+        let mut plain_bytes = 0;
         let from = begin_frame(frame, out);
         self.encoder.begin(out);
         for (name, value) in fields {
-            *plain_bytes += name.len() + value.len();
+            plain_bytes += name.len() + value.len();
             push_literal(out, name, value);
         }
-        self.end_frame(frame, from, out)
+        let block_bytes = self.end_frame(frame, from, out);
+        FieldBytes { plain: plain_bytes as u32, packed: block_bytes as u32 }
     }
 
     /// Behind the header of a frame at `from` stands a block: gives the frame its length, or makes several of it.

@@ -8,6 +8,7 @@ use crate::flow::SendWindow;
 use crate::frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKind, flag};
 use crate::limits::FRAME_BYTES_MAX;
 use crate::observe::Tag;
+use crate::output::FieldBytes;
 use crate::streams::{LENGTH_UNKNOWN, Stream, is};
 use crate::template::{RequestTemplate, Sending};
 
@@ -35,8 +36,9 @@ impl Core {
         let values: usize = sending.values.iter().map(|value| value.len()).sum();
         let plain_bytes = request.fields.plain_bytes + values;
         let opening = Opening { tag, body_bytes, is_head_method };
-        self.open_stream(&opening, plain_bytes, |heads, frame, out| {
-            heads.write(&request.fields, sending, frame, out)
+        self.open_stream(&opening, |heads, frame, out| {
+            let packed = heads.write(&request.fields, sending, frame, out) as u32;
+            FieldBytes { plain: plain_bytes as u32, packed }
         })
     }
 
@@ -47,22 +49,16 @@ impl Core {
         is_head_method: bool,
         tag: Tag,
     ) -> Started {
-        let mut plain_bytes = 0;
         let opening = Opening { tag, body_bytes, is_head_method };
-        let started = self.open_stream(&opening, 0, |heads, frame, out| {
-            heads.write_literals(fields, frame, out, &mut plain_bytes)
-        });
-        self.counters.header_bytes_plain_out += plain_bytes as u64;
-        started
+        self.open_stream(&opening, |heads, frame, out| heads.write_literals(fields, frame, out))
     }
 
-    /// Opens a stream whose head `write` appends; it returns the bytes of the block.
+    /// Opens a stream whose head `write` appends; it returns the bytes of the fields.
     #[inline]
     fn open_stream(
         &mut self,
         opening: &Opening,
-        plain_bytes: usize,
-        write: impl FnOnce(&mut Heads, HeadFrame, &mut Vec<u8>) -> usize,
+        write: impl FnOnce(&mut Heads, HeadFrame, &mut Vec<u8>) -> FieldBytes,
     ) -> Started {
         assert!(self.can_start(), "no stream can be opened");
         let &Opening { tag, body_bytes, is_head_method } = opening;
@@ -75,13 +71,11 @@ impl Core {
         let frame = HeadFrame { stream: id, flags, bytes_max: self.peer.frame_bytes_max };
         let heads = &mut self.heads;
         let data_bytes = body_bytes + FRAME_HEADER_BYTES * body_bytes.div_ceil(FRAME_BYTES_MAX);
-        let mut packed_bytes = 0;
-        let head_bytes = self.output.push_head(id, tag, data_bytes, |out| {
-            packed_bytes = write(heads, frame, out);
-        });
+        let write = |out: &mut Vec<u8>| write(heads, frame, out);
+        let (head_bytes, fields) = self.output.push_head(id, tag, data_bytes, write);
         self.counters.frames_out += 1;
-        self.counters.header_bytes_plain_out += plain_bytes as u64;
-        self.counters.header_bytes_packed_out += packed_bytes as u64;
+        self.counters.header_bytes_plain_out += u64::from(fields.plain);
+        self.counters.header_bytes_packed_out += u64::from(fields.packed);
         let slot = self.streams.insert(Stream {
             id,
             tag,

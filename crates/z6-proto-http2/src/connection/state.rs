@@ -244,10 +244,11 @@ impl Core {
             self.sending.retain(|&queued| queued != slot);
             self.streams.at(slot).flags &= !is::QUEUED;
         }
-        let (taken_out, unsent) = self.output.forget(id, body);
+        let forgotten = self.output.forget(id, body);
+        self.counters.frames_out -= forgotten.frames;
         // It was allowed by the window before, so it is allowed again.
-        let _ = self.send.change(taken_out as i64);
-        left + unsent
+        let _ = self.send.change(forgotten.bytes as i64);
+        left + forgotten.unsent_bytes
     }
 
     pub(super) fn cancel(&mut self, tag: Tag, bodies: &impl Bodies) -> Option<u64> {
@@ -262,10 +263,12 @@ impl Core {
     }
 
     pub(super) fn take_back_unwritten(&mut self, mut each: impl FnMut(Tag)) {
-        while let Some(id) = self.output.withdraw_head() {
+        while let Some((id, fields)) = self.output.withdraw_head() {
             // What it put into the header table is missing in that of the peer.
             self.heads.start_over();
             self.counters.frames_out -= 1;
+            self.counters.header_bytes_plain_out -= u64::from(fields.plain);
+            self.counters.header_bytes_packed_out -= u64::from(fields.packed);
             if let Some(slot) = self.streams.find(id) {
                 let (Stream { tag, .. }, _) = self.drop_stream(slot, None);
                 each(tag);
