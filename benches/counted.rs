@@ -29,7 +29,8 @@ const LAYERS: &[Layer] = &[
     Layer { name: "httparse_head", run: httparse_head },
     Layer { name: "decode_head", run: decode_head },
     Layer { name: "connection", run: connection },
-    Layer { name: "http2_exchange", run: http2_exchange },
+    Layer { name: "http2_request", run: http2_request },
+    Layer { name: "http2_answer", run: http2_answer },
     Layer { name: "plan_step", run: plan_step },
     Layer { name: "arrival", run: arrival },
     Layer { name: "engine", run: engine },
@@ -217,19 +218,43 @@ fn http2_answers(first: u32, streams: u32, head: &[u8]) -> Vec<u8> {
 /// Requests of one batch.
 const HTTP2_STREAMS: u32 = 100;
 
-/// A request made and written, and its answer read, of indexed fields and 13 bytes.
-fn http2_exchange(rounds: usize) {
-    let (mut client, template) = http2_client();
-    let batches = rounds as u32 / HTTP2_STREAMS;
-    // All answers are made beforehand, whatever the number of rounds.
-    let answers: Vec<_> = (0..ROUNDS_MAX as u32 / HTTP2_STREAMS)
-        .map(|batch| http2_answers(3 + batch * 2 * HTTP2_STREAMS, HTTP2_STREAMS, HTTP2_HEAD))
-        .collect();
-    for (batch, answers) in answers.iter().enumerate().take(batches as usize) {
-        http2_start_batch(&mut client, &template, batch as u64, HTTP2_STREAMS);
-        http2_read(&mut client, answers);
+/// Most batches of one run.
+const HTTP2_BATCHES_MAX: usize = ROUNDS_MAX / HTTP2_STREAMS as usize;
+
+/// As many clients as there may be batches, whatever the number of rounds. Each has had a batch of its own, and so the
+/// memory for another.
+fn http2_clients() -> Vec<(http2::Connection, http2::RequestTemplate)> {
+    let clients = (0..HTTP2_BATCHES_MAX).map(|_| {
+        let (mut client, template) = http2_client();
+        let first = http2_start_batch(&mut client, &template, 1, HTTP2_STREAMS);
+        http2_read(&mut client, &http2_answers(first, HTTP2_STREAMS, HTTP2_HEAD));
+        (client, template)
+    });
+    clients.collect()
+}
+
+/// A request made and written.
+fn http2_request(rounds: usize) {
+    let mut clients = http2_clients();
+    for (client, template) in clients.iter_mut().take(rounds / HTTP2_STREAMS as usize) {
+        http2_start_batch(client, template, 2, HTTP2_STREAMS);
+        assert_eq!(client.open(), HTTP2_STREAMS as usize);
     }
-    assert_eq!(client.exchanges_completed(), u64::from(batches * HTTP2_STREAMS) + 1);
+}
+
+/// The answer of a request read: indexed fields and 13 bytes of content, two frames.
+fn http2_answer(rounds: usize) {
+    let mut clients = http2_clients();
+    let answers = clients.iter_mut().map(|(client, template)| {
+        let first = http2_start_batch(client, template, 2, HTTP2_STREAMS);
+        http2_answers(first, HTTP2_STREAMS, HTTP2_HEAD)
+    });
+    let answers: Vec<_> = answers.collect();
+    let batches = rounds / HTTP2_STREAMS as usize;
+    for ((client, _), answers) in clients.iter_mut().zip(&answers).take(batches) {
+        http2_read(client, answers);
+        assert_eq!(client.open(), 0);
+    }
 }
 
 fn plan_of(text: &str) -> Plan {

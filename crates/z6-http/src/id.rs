@@ -43,13 +43,12 @@ impl IdParts {
 
     /// Writes the digits over those of another id. The dashes are the same in every id and are not
     /// written.
-    #[inline]
+    #[inline(always)]
     pub fn patch(&self, text: &mut [u8; ID_BYTES]) {
-        let [.., p0, p1, e0, e1] = hex(u32::from(self.population) << 8 | u32::from(self.exchange));
-        text[..ACTOR_AT - 1].copy_from_slice(&[p0, p1]);
+        text[..ACTOR_AT - 1].copy_from_slice(&BYTES[usize::from(self.population)]);
         write_hex(&mut text[ACTOR_AT..STEP_AT - 1], self.actor);
         write_hex(&mut text[STEP_AT..EXCHANGE_AT - 1], self.step);
-        text[EXCHANGE_AT..].copy_from_slice(&[e0, e1]);
+        text[EXCHANGE_AT..].copy_from_slice(&BYTES[usize::from(self.exchange)]);
     }
 
     /// Reads the text; `None` unless it has exactly the form that [`IdParts::text`] gives.
@@ -72,12 +71,26 @@ impl IdParts {
 }
 
 /// The 16 digits of `number`; `out` has room for them.
-#[inline]
+#[inline(always)]
 fn write_hex(out: &mut [u8], number: u64) {
     let (high, low) = out.split_at_mut(8);
-    high.copy_from_slice(&hex((number >> 32) as u32));
+    let above = (number >> 32) as u32;
+    // Actors and steps hardly ever have more than 32 bits.
+    high.copy_from_slice(&if above == 0 { [b'0'; 8] } else { hex(above) });
     low.copy_from_slice(&hex(number as u32));
 }
+
+/// The digits of each byte.
+static BYTES: [[u8; 2]; 256] = {
+    let mut digits = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < digits.len() {
+        let [.., high, low] = hex(byte as u32);
+        digits[byte] = [high, low];
+        byte += 1;
+    }
+    digits
+};
 
 /// The digits of `number`, all eight at once: each nibble goes into a byte of its own.
 #[inline]

@@ -1,7 +1,7 @@
 //! What a connection counts beside its exchanges ([`Counters`]).
 
 /// Totals of one connection, both directions. Header bytes are counted by block: plain as names and values, packed
-/// as compressed.
+/// as compressed. What was queued for writing and is taken back before a byte of it was written does not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Frames received, by their headers.

@@ -13,7 +13,7 @@ use crate::limits::{Config, Limits};
 use crate::meaning::Meaning;
 use crate::observe::{Observer, Tag};
 use crate::output::{Bodies, Slices};
-use crate::reader::{Piece, Reader};
+use crate::reader::{Piece, Plain, Reader};
 use crate::template::{FieldSet, RequestTemplate};
 
 /// Limits small enough for a fuzzer to reach.
@@ -267,12 +267,31 @@ enum Owned {
     Control(FrameHeader, Vec<u8>),
 }
 
-fn pieces(bytes: &[u8], limits: &Limits, step: usize) -> (Vec<Owned>, Option<ProtocolError>) {
+/// `looks_ahead`: what is plain is asked for first.
+fn pieces(
+    bytes: &[u8],
+    limits: &Limits,
+    step: usize,
+    looks_ahead: bool,
+) -> (Vec<Owned>, Option<ProtocolError>) {
     let (mut reader, mut found) = (Reader::of_server(), Vec::new());
     let mut open = Vec::new();
     for part in bytes.chunks(step.max(1)) {
         let mut from = 0;
         loop {
+            if looks_ahead && let Some(plain) = reader.next_plain(part, &mut from) {
+                match plain {
+                    Plain::Head(header) => found.push(Owned::Header(header)),
+                    Plain::Block { header, block } => {
+                        found.push(Owned::Block(header, block.to_vec(), header.frame_bytes()));
+                    }
+                    Plain::Data { header, content } => {
+                        found.extend([Owned::Header(header), Owned::Data(content.to_vec())]);
+                    }
+                }
+                reader.invariants(limits);
+                continue;
+            }
             let piece = match reader.next(part, &mut from, limits) {
                 Ok(Some(piece)) => piece,
                 Ok(None) => break,
@@ -305,9 +324,13 @@ pub fn fuzz_h2_frames(data: &[u8]) {
     let Some((&options, rest)) = data.split_first() else { return };
     let limits = if options & 1 == 0 { Limits::default() } else { TIGHT };
     let bytes = [b"\0\0\0\x04\0\0\0\0\0", rest].concat();
-    let whole = pieces(&bytes, &limits, usize::MAX);
-    assert_eq!(pieces(&bytes, &limits, 1), whole, "byte by byte");
-    assert_eq!(pieces(&bytes, &limits, usize::from(options >> 1) + 2), whole, "in steps");
+    let whole = pieces(&bytes, &limits, usize::MAX, false);
+    assert_eq!(pieces(&bytes, &limits, 1, false), whole, "byte by byte");
+    let step = usize::from(options >> 1) + 2;
+    assert_eq!(pieces(&bytes, &limits, step, false), whole, "in steps");
+    for step in [usize::MAX, step] {
+        assert_eq!(pieces(&bytes, &limits, step, true), whole, "with a look ahead");
+    }
 }
 
 #[cfg(test)]

@@ -81,7 +81,7 @@ enum Chunk {
     /// An acknowledgement in the buffer.
     Ack { bytes: usize },
     /// The frames of a request's head in the buffer.
-    Head { bytes: usize, stream: u32, tag: Tag, wire_bytes: usize },
+    Head { bytes: usize, stream: u32, tag: Tag, wire_bytes: usize, fields: FieldBytes },
     /// A DATA frame.
     Data(Data),
 }
@@ -96,6 +96,26 @@ struct Data {
     bytes: usize,
     /// Where the content is.
     content: Content,
+}
+
+/// The fields of a head, bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FieldBytes {
+    /// Of names and values.
+    pub(crate) plain: u32,
+    /// Of the block.
+    pub(crate) packed: u32,
+}
+
+/// What [`Output::forget`] has taken out.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Forgotten {
+    /// Whole frames of DATA.
+    pub(crate) frames: u64,
+    /// Their content, bytes.
+    pub(crate) bytes: usize,
+    /// Content that will not have been written, bytes.
+    pub(crate) unsent_bytes: usize,
 }
 
 /// Where the content of a DATA frame is.
@@ -183,20 +203,21 @@ impl Output {
         self.chunks.push_back(Chunk::Ack { bytes });
     }
 
-    /// Queues a request's head; returns the bytes of its frames. `body_bytes`: what its DATA frames are expected to
-    /// take.
+    /// Queues a request's head, of whose fields `write` tells the bytes; returns the bytes of its frames, and those.
+    /// `body_bytes`: what its DATA frames are expected to take.
     #[inline]
     pub(crate) fn push_head(
         &mut self,
         stream: u32,
         tag: Tag,
         body_bytes: usize,
-        write: impl FnOnce(&mut Vec<u8>),
-    ) -> usize {
-        let bytes = self.append(write);
+        write: impl FnOnce(&mut Vec<u8>) -> FieldBytes,
+    ) -> (usize, FieldBytes) {
+        let mut fields = FieldBytes::default();
+        let bytes = self.append(|out| fields = write(out));
         let wire_bytes = bytes + body_bytes;
-        self.chunks.push_back(Chunk::Head { bytes, stream, tag, wire_bytes });
-        bytes
+        self.chunks.push_back(Chunk::Head { bytes, stream, tag, wire_bytes, fields });
+        (bytes, fields)
     }
 
     #[inline]
@@ -223,11 +244,12 @@ impl Output {
         self.data += bytes;
     }
 
-    /// Takes the newest head of a request out of the queue, if none of it is written. Returns its stream.
-    pub(crate) fn withdraw_head(&mut self) -> Option<u32> {
+    /// Takes the newest head of a request out of the queue, if none of it is written. Returns its stream, and the
+    /// bytes of its fields.
+    pub(crate) fn withdraw_head(&mut self) -> Option<(u32, FieldBytes)> {
         let is_head = |chunk: &Chunk| matches!(chunk, Chunk::Head { .. });
         let last = self.chunks.iter().rposition(is_head)?;
-        let Chunk::Head { bytes, stream, .. } = self.chunks[last] else { return None };
+        let Chunk::Head { bytes, stream, fields, .. } = self.chunks[last] else { return None };
         if last == 0 && self.front_at > 0 {
             return None;
         }
@@ -239,14 +261,13 @@ impl Output {
         self.buffer.drain(from..from + bytes);
         self.chunks.remove(last);
         self.unwritten -= bytes;
-        Some(stream)
+        Some((stream, fields))
     }
 
-    /// A stream has ended: takes its DATA out of the queue, and what is said when its head is written. Returns the
-    /// content taken out, bytes, and how much content of it will not have been written. `body`: that of the request
-    /// if the peer may still look at it. Of a frame that is being written, the rest goes out.
-    pub(crate) fn forget(&mut self, stream: u32, body: Option<&[u8]>) -> (usize, usize) {
-        let (mut taken_out, mut unsent) = (0, 0);
+    /// A stream has ended: takes its DATA out of the queue, and what is said when its head is written. `body`: that of
+    /// the request if the peer may still look at it. Of a frame that is being written, the rest goes out.
+    pub(crate) fn forget(&mut self, stream: u32, body: Option<&[u8]>) -> Forgotten {
+        let mut forgotten = Forgotten::default();
         let (mut is_first, front_at) = (true, self.front_at);
         let unwritten = &mut self.unwritten;
         let data_waiting = &mut self.data;
@@ -267,11 +288,14 @@ impl Output {
                         kept.extend_from_slice(content);
                         data.content = Content::Kept;
                     }
-                    unsent += data.bytes - front_at.saturating_sub(FRAME_HEADER_BYTES);
+                    forgotten.unsent_bytes +=
+                        data.bytes - front_at.saturating_sub(FRAME_HEADER_BYTES);
                     true
                 }
                 Chunk::Data(data) if data.stream == stream => {
-                    taken_out += data.bytes;
+                    forgotten.frames += 1;
+                    forgotten.bytes += data.bytes;
+                    forgotten.unsent_bytes += data.bytes;
                     *unwritten -= FRAME_HEADER_BYTES + data.bytes;
                     *data_waiting -= data.bytes;
                     false
@@ -279,7 +303,13 @@ impl Output {
                 Chunk::Own { .. } | Chunk::Ack { .. } | Chunk::Head { .. } | Chunk::Data(_) => true,
             }
         });
-        (taken_out, unsent + taken_out)
+        forgotten
+    }
+
+    /// All bytes that are not written, if they are in one place: no content waits.
+    #[inline]
+    pub(crate) fn in_one_place(&self) -> Option<&[u8]> {
+        (self.data == 0).then(|| self.buffer.get(self.buffer_at..)).flatten()
     }
 
     /// The first bytes that are not written, as slices; returns how many.
@@ -325,31 +355,19 @@ impl Output {
         self.unwritten -= bytes;
         let mut left = bytes;
         while left > 0 {
-            let Some(chunk) = self.chunks.front() else { break };
-            if self.front_at == 0
-                && let Chunk::Head { stream, tag, wire_bytes, .. } = *chunk
-            {
-                self.stream_written = stream;
-                first(tag, wire_bytes);
-            }
-            let length = chunk.len();
-            let taken = left.min(length - self.front_at);
-            left -= taken;
-            self.front_at += taken;
-            match chunk {
-                Chunk::Data(data) if self.front_at == length => self.data -= data.bytes,
-                Chunk::Data(_) => {}
-                Chunk::Ack { .. } if self.front_at == length => {
-                    self.acks -= 1;
-                    self.buffer_at += taken;
+            match self.chunks.front() {
+                // Most are whole heads.
+                Some(&Chunk::Head { bytes, stream, tag, wire_bytes, .. })
+                    if self.front_at == 0 && bytes <= left =>
+                {
+                    self.chunks.pop_front();
+                    self.stream_written = stream;
+                    self.buffer_at += bytes;
+                    left -= bytes;
+                    first(tag, wire_bytes);
                 }
-                Chunk::Own { .. } | Chunk::Ack { .. } | Chunk::Head { .. } => {
-                    self.buffer_at += taken;
-                }
-            }
-            if self.front_at == length {
-                self.chunks.pop_front();
-                self.front_at = 0;
+                Some(_) => left -= self.wrote_of_front(left, &mut first),
+                None => break,
             }
         }
         if self.buffer_at == self.buffer.len() {
@@ -361,10 +379,46 @@ impl Output {
         }
     }
 
+    /// Up to `bytes` bytes of the first chunk were written; returns how many.
+    #[inline(never)]
+    fn wrote_of_front(&mut self, bytes: usize, first: &mut impl FnMut(Tag, usize)) -> usize {
+        let Some(chunk) = self.chunks.front() else { return 0 };
+        if self.front_at == 0
+            && let Chunk::Head { stream, tag, wire_bytes, .. } = *chunk
+        {
+            self.stream_written = stream;
+            first(tag, wire_bytes);
+        }
+        let length = chunk.len();
+        let taken = bytes.min(length - self.front_at);
+        self.front_at += taken;
+        match chunk {
+            Chunk::Data(data) if self.front_at == length => self.data -= data.bytes,
+            Chunk::Data(_) => {}
+            Chunk::Ack { .. } if self.front_at == length => {
+                self.acks -= 1;
+                self.buffer_at += taken;
+            }
+            Chunk::Own { .. } | Chunk::Ack { .. } | Chunk::Head { .. } => {
+                self.buffer_at += taken;
+            }
+        }
+        if self.front_at == length {
+            self.chunks.pop_front();
+            self.front_at = 0;
+        }
+        taken
+    }
+
     /// What holds between any two calls.
     pub(crate) fn invariants(&self) {
         let total: usize = self.chunks.iter().map(Chunk::len).sum();
         assert_eq!(total, self.unwritten + self.front_at, "bytes to write went astray");
+        let has_data = self.chunks.iter().any(|chunk| matches!(chunk, Chunk::Data(_)));
+        assert_eq!(has_data, self.data > 0, "content to write went astray");
+        if let Some(bytes) = self.in_one_place() {
+            assert_eq!(bytes.len(), self.unwritten, "bytes to write are elsewhere");
+        }
         let own = |chunk: &Chunk| if matches!(chunk, Chunk::Data(_)) { 0 } else { chunk.len() };
         let owned: usize = self.chunks.iter().map(own).sum();
         let written = match self.chunks.front() {

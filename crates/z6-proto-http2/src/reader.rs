@@ -40,14 +40,30 @@ pub(crate) enum Piece<'a> {
     Control { header: FrameHeader, payload: &'a [u8] },
 }
 
+/// A frame, or its beginning, of the kinds that responses are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Plain<'a> {
+    /// The header of a HEADERS frame that is a whole block.
+    Head(FrameHeader),
+    /// That block.
+    Block { header: FrameHeader, block: &'a [u8] },
+    /// A whole DATA frame.
+    Data { header: FrameHeader, content: &'a [u8] },
+}
+
 /// Named by what is read next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// The preface of a client, from this byte on.
-    Preface(usize),
+    /// The preface of a client.
+    Preface,
+    /// A header, of which nothing has come: not the first, not inside a header block, and nothing is kept.
+    Frame,
+    /// Any other header.
     Header,
     PadLength,
     Data,
+    /// A header block in one frame, without padding and priority, of which nothing has come.
+    Block,
     /// A payload that is needed whole.
     Gather,
     /// Padding, or a frame of an unknown type.
@@ -69,6 +85,8 @@ type BlockEnd<'a> = (OpenBlock, Option<&'a [u8]>);
 #[derive(Clone, Debug)]
 pub(crate) struct Reader {
     stage: Stage,
+    /// Bytes of the preface that have come.
+    preface_at: usize,
     header: FrameHeader,
     header_bytes: [u8; FRAME_HEADER_BYTES],
     header_len: usize,
@@ -90,6 +108,7 @@ impl Reader {
     pub(crate) fn of_server() -> Reader {
         Reader {
             stage: Stage::Header,
+            preface_at: 0,
             header: FrameHeader { length: 0, kind: FrameKind::DATA, flags: 0, stream: 0 },
             header_bytes: [0; FRAME_HEADER_BYTES],
             header_len: 0,
@@ -105,7 +124,7 @@ impl Reader {
 
     /// For the bytes of a client, which begin with its preface.
     pub(crate) fn of_client() -> Reader {
-        Reader { stage: Stage::Preface(0), ..Reader::of_server() }
+        Reader { stage: Stage::Preface, ..Reader::of_server() }
     }
 
     /// Makes it as new for the bytes of another server; keeps its memory.
@@ -117,8 +136,51 @@ impl Reader {
 
     /// The stream of a header block that has begun and is not complete.
     pub(crate) fn block_stream(&self) -> Option<u32> {
-        let is_in_headers = self.header.kind == FrameKind::HEADERS && self.stage == Stage::Gather;
+        let is_in_payload = matches!(self.stage, Stage::Block | Stage::Gather);
+        let is_in_headers = self.header.kind == FrameKind::HEADERS && is_in_payload;
         (self.block.is_some() || is_in_headers).then_some(self.header.stream)
+    }
+
+    /// What comes next in `bytes` from `from` on, if it is what responses are usually made of: no padding, no
+    /// priority, nothing that breaks a rule, and what is told is there as a whole. Otherwise nothing is taken, and
+    /// [`Reader::next`] tells what comes.
+    #[inline]
+    pub(crate) fn next_plain<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        from: &mut usize,
+    ) -> Option<Plain<'a>> {
+        let rest = bytes.get(*from..)?;
+        match self.stage {
+            Stage::Frame => {
+                let (header, after) = rest.split_first_chunk()?;
+                let header = FrameHeader::parse(header);
+                if header.length as usize > FRAME_BYTES_MAX || header.stream == 0 {
+                    return None;
+                }
+                match header.kind {
+                    FrameKind::DATA if !header.has(flag::PADDED) => {
+                        let content = after.get(..header.length as usize)?;
+                        *from += FRAME_HEADER_BYTES + content.len();
+                        Some(Plain::Data { header, content })
+                    }
+                    FrameKind::HEADERS if is_whole_block(&header) => {
+                        *from += FRAME_HEADER_BYTES;
+                        self.header = header;
+                        self.stage = Stage::Block;
+                        Some(Plain::Head(header))
+                    }
+                    _ => None,
+                }
+            }
+            Stage::Block => {
+                let block = rest.get(..self.header.length as usize)?;
+                *from += block.len();
+                self.stage = Stage::Frame;
+                Some(Plain::Block { header: self.header, block })
+            }
+            _ => None,
+        }
     }
 
     /// The next piece of `bytes` from `from` on; `None` if more bytes are needed, and then all were taken.
@@ -137,7 +199,7 @@ impl Reader {
         }
         loop {
             match self.stage {
-                Stage::Header => {
+                Stage::Frame | Stage::Header => {
                     let Some(header) = self.read_header(bytes, from) else { return Ok(None) };
                     self.begin(header, limits)?;
                     return Ok(Some(Piece::Header(header)));
@@ -160,9 +222,14 @@ impl Reader {
                     let ends = self.left == 0 && self.padding == 0;
                     if self.left == 0 {
                         self.left = self.padding;
-                        self.stage = if ends { Stage::Header } else { Stage::Skip };
+                        self.stage = if ends { Stage::Frame } else { Stage::Skip };
                     }
                     return Ok(Some(Piece::Data { header: self.header, content: taken, ends }));
+                }
+                Stage::Block => {
+                    self.left = self.header.length as usize;
+                    self.payload_at = 0;
+                    self.stage = Stage::Gather;
                 }
                 Stage::Gather => {
                     let is_here =
@@ -188,22 +255,22 @@ impl Reader {
                     if self.left > 0 {
                         return Ok(None);
                     }
-                    self.stage = Stage::Header;
+                    self.stage = Stage::Frame;
                     if self.header.kind == FrameKind::DATA {
                         let header = self.header;
                         return Ok(Some(Piece::Data { header, content: &[], ends: true }));
                     }
                 }
-                Stage::Preface(at) => {
-                    let rest = &CLIENT_PREFACE[at..];
+                Stage::Preface => {
+                    let rest = &CLIENT_PREFACE[self.preface_at..];
                     let given = &bytes[*from..];
                     let length = rest.len().min(given.len());
                     if rest[..length] != given[..length] {
                         return Err(self.error(ProtocolErrorKind::BadPreface));
                     }
                     *from += length;
+                    self.preface_at += length;
                     if length < rest.len() {
-                        self.stage = Stage::Preface(at + length);
                         return Ok(None);
                     }
                     self.stage = Stage::Header;
@@ -215,6 +282,7 @@ impl Reader {
     #[inline]
     fn control<'a>(&'a mut self, here: Option<&'a [u8]>) -> Piece<'a> {
         self.is_handed_out = here.is_none();
+        self.stage = if here.is_some() { Stage::Frame } else { Stage::Header };
         let header = self.header;
         Piece::Control { header, payload: here.unwrap_or(&self.partial) }
     }
@@ -257,6 +325,7 @@ impl Reader {
     #[inline]
     fn whole_block<'a>(&'a mut self, end: OpenBlock, here: Option<&'a [u8]>) -> Piece<'a> {
         self.is_handed_out = here.is_none();
+        self.stage = if here.is_some() { Stage::Frame } else { Stage::Header };
         let block = here.unwrap_or(&self.partial);
         Piece::Block { header: end.header, block, wire_bytes: end.wire_bytes }
     }
@@ -264,6 +333,7 @@ impl Reader {
     #[cold]
     fn clear_partial(&mut self) {
         self.is_handed_out = false;
+        self.stage = Stage::Frame;
         self.partial.clear();
         self.partial.shrink_to(PARTIAL_BYTES_KEPT);
     }
@@ -285,6 +355,9 @@ impl Reader {
         free.copy_from_slice(&rest[..taken]);
         *from += taken;
         self.header_len += taken;
+        if taken > 0 {
+            self.stage = Stage::Header;
+        }
         if self.header_len < FRAME_HEADER_BYTES {
             return None;
         }
@@ -392,7 +465,20 @@ impl Reader {
         let frames = limits.continuations_max as usize + 1;
         assert!(self.partial.len() <= frames * FRAME_BYTES_MAX, "a block is kept without bound");
         assert!(self.header_len < FRAME_HEADER_BYTES, "a header is kept after it was read");
+        let is_clear = self.header_len == 0
+            && !self.is_first
+            && self.block.is_none()
+            && self.partial.is_empty()
+            && !self.is_handed_out;
+        assert!(is_clear || !matches!(self.stage, Stage::Frame | Stage::Block), "a frame is lost");
     }
+}
+
+/// Whether the payload of a HEADERS frame is a block and nothing else.
+#[inline]
+fn is_whole_block(header: &FrameHeader) -> bool {
+    const LOOKED_AT: u8 = flag::END_HEADERS | flag::PADDED | flag::PRIORITY;
+    header.flags & LOOKED_AT == flag::END_HEADERS
 }
 
 /// Up to `left` bytes.
@@ -431,13 +517,38 @@ mod tests {
 
     /// The pieces as text, those of DATA joined; the error, if any.
     fn read(reader: &mut Reader, bytes: &[u8], step: usize) -> String {
+        read_by(reader, bytes, step, false)
+    }
+
+    /// The same; `looks_ahead`: what is plain is asked for first.
+    fn read_by(reader: &mut Reader, bytes: &[u8], step: usize, looks_ahead: bool) -> String {
         let limits = Limits::default();
         let mut out = String::new();
         let mut content = Vec::new();
         for part in bytes.chunks(step) {
             let mut from = 0;
             loop {
-                let next = reader.next(part, &mut from, &limits);
+                let plain = if looks_ahead { reader.next_plain(part, &mut from) } else { None };
+                if plain.is_some() {
+                    reader.invariants(&limits);
+                }
+                match plain {
+                    Some(Plain::Head(header)) => out += &format!("{} ", header.kind),
+                    Some(Plain::Block { header, block }) => {
+                        let (block, wire_bytes) =
+                            (String::from_utf8_lossy(block), header.frame_bytes());
+                        out += &format!("{block:?} {wire_bytes} on {}\n", header.stream);
+                    }
+                    Some(Plain::Data { header, content }) => {
+                        let content = String::from_utf8_lossy(content);
+                        out += &format!("{} {content:?}\n", header.kind);
+                    }
+                    None => {}
+                }
+                let next = match plain {
+                    Some(_) => continue,
+                    None => reader.next(part, &mut from, &limits),
+                };
                 match next {
                     Ok(None) => break,
                     Ok(Some(Piece::Header(header))) => out += &format!("{} ", header.kind),
@@ -475,7 +586,10 @@ mod tests {
         let whole = read(&mut Reader::of_server(), &bytes, bytes.len());
         for step in 1..bytes.len().min(64) {
             assert_eq!(read(&mut Reader::of_server(), &bytes, step), whole, "in steps of {step}");
+            let plain = read_by(&mut Reader::of_server(), &bytes, step, true);
+            assert_eq!(plain, whole, "in steps of {step}");
         }
+        assert_eq!(read_by(&mut Reader::of_server(), &bytes, bytes.len(), true), whole);
         whole.strip_prefix("SETTINGS []\n").unwrap().to_owned()
     }
 
@@ -493,6 +607,31 @@ mod tests {
         let expected = "DATA \"ab\"\nDATA \"\"\nDATA \"\"\nHEADERS \"block\" 23 on 1\n\
                         frame of type 0x63 DATA \"\"\n";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn plain_frames_are_told_as_a_whole() {
+        let frames = [
+            frame(FrameKind::HEADERS, flag::END_HEADERS, 1, b"head"),
+            frame(FrameKind::DATA, 0, 1, b"one"),
+            frame(FrameKind::HEADERS, flag::END_HEADERS | flag::END_STREAM, 3, b""),
+            frame(FrameKind::DATA, flag::END_STREAM, 1, b""),
+            frame(FrameKind::PING, 0, 0, b"12345678"),
+            frame(FrameKind::DATA, 0, 5, b"two"),
+        ];
+        let expected = "HEADERS \"head\" 13 on 1\nDATA \"one\"\nHEADERS \"\" 9 on 3\nDATA \"\"\n\
+                        PING [49, 50, 51, 52, 53, 54, 55, 56]\nDATA \"two\"\n";
+        assert_eq!(read_frames(&frames), expected);
+        let (bytes, limits) = ([SETTINGS, &frames.concat()].concat(), Limits::default());
+        let (mut reader, mut from, mut plain) = (Reader::of_server(), 0, 0);
+        while from < bytes.len() {
+            if reader.next_plain(&bytes, &mut from).is_some() {
+                plain += 1;
+            } else {
+                reader.next(&bytes, &mut from, &limits).unwrap();
+            }
+        }
+        assert_eq!(plain, 7, "all but SETTINGS and PING");
     }
 
     #[test]

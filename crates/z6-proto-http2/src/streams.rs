@@ -61,25 +61,40 @@ impl Stream {
     }
 }
 
-/// No stream has this id.
+/// Entries of the smallest index.
+const INDEX_MIN: usize = 8;
+
+/// No stream has this id: none is above 2^31 - 1.
 const NO_STREAM: u32 = u32::MAX;
+
+/// An entry of the index.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// [`NO_STREAM`]: there is none.
+    id: u32,
+    slot: u32,
+}
+
+const NO_ENTRY: Entry = Entry { id: NO_STREAM, slot: 0 };
 
 /// The records, and an open-addressed index from id to record.
 #[derive(Clone, Debug)]
 pub(crate) struct Streams {
     slots: Vec<Stream>,
     free: Vec<u32>,
-    /// Slot + 1, or 0 for none; as many as a power of two, at most half of them used.
-    index: Vec<u32>,
+    /// As many entries as a power of two, at most half of them used.
+    index: Vec<Entry>,
     open: usize,
-    /// Id and slot of the stream that was sought last, if it is open: the pieces of a frame are of one stream.
-    sought: (u32, u32),
+    /// The entry of the stream that was sought last, if it is open: the pieces of a frame are of one stream.
+    sought: Entry,
+    /// Where it is in the index.
+    sought_at: usize,
 }
 
 impl Default for Streams {
     fn default() -> Self {
         let (slots, free, index) = (Vec::new(), Vec::new(), Vec::new());
-        Streams { slots, free, index, open: 0, sought: (NO_STREAM, 0) }
+        Streams { slots, free, index, open: 0, sought: NO_ENTRY, sought_at: 0 }
     }
 }
 
@@ -91,9 +106,9 @@ impl Streams {
     pub(crate) fn clear(&mut self) {
         self.slots.clear();
         self.free.clear();
-        self.index.fill(0);
+        self.index.fill(NO_ENTRY);
         self.open = 0;
-        self.sought = (NO_STREAM, 0);
+        self.sought = NO_ENTRY;
     }
 
     /// Where the search for an id begins: ids are odd and in order.
@@ -126,20 +141,30 @@ impl Streams {
 
     /// How far an entry of the index is from where the search for it begins.
     #[inline]
-    fn distance(&self, at: usize, entry: u32) -> usize {
-        let home = self.home(self.slots[entry as usize - 1].id);
-        at.wrapping_sub(home) & (self.index.len() - 1)
+    fn distance(&self, at: usize, entry: Entry) -> usize {
+        at.wrapping_sub((entry.id >> 1) as usize) & (self.index.len() - 1)
     }
 
     /// Entries of one run stand in the order of their homes (Robin Hood hashing), so that a removal moves only those
     /// that do not stand at home. With ids in order, nearly all do.
     #[inline]
     fn enter(&mut self, id: u32, slot: u32) {
+        let at = self.home(id);
+        match self.index.get_mut(at) {
+            Some(found) if found.id == NO_STREAM => *found = Entry { id, slot },
+            Some(_) | None => self.enter_beside(at, Entry { id, slot }),
+        }
+    }
+
+    #[cold]
+    fn enter_beside(&mut self, mut at: usize, mut entry: Entry) {
+        // It may be among those that are moved.
+        self.sought = NO_ENTRY;
         let mask = self.index.len() - 1;
-        let (mut at, mut entry, mut distance) = (self.home(id), slot + 1, 0);
+        let mut distance = 0;
         loop {
             let found = self.index[at];
-            if found == 0 {
+            if found.id == NO_STREAM {
                 self.index[at] = entry;
                 return;
             }
@@ -156,49 +181,45 @@ impl Streams {
     #[cold]
     fn grow(&mut self) {
         let before = std::mem::take(&mut self.index);
-        self.index = vec![0; (before.len() * 2).max(16)];
-        for entry in before {
-            if entry > 0 {
-                self.enter(self.slots[entry as usize - 1].id, entry - 1);
+        self.index = vec![NO_ENTRY; (before.len() * 2).max(INDEX_MIN)];
+        self.sought = NO_ENTRY;
+        for Entry { id, slot } in before {
+            if id != NO_STREAM {
+                self.enter(id, slot);
             }
         }
     }
 
     /// Where in the index a stream is.
     #[inline]
-    fn place(&self, id: u32) -> Option<usize> {
-        if self.open == 0 {
-            return None;
-        }
-        let mask = self.index.len() - 1;
-        let mut at = self.home(id);
+    fn place(&self, id: u32) -> Option<(usize, Entry)> {
+        let mut at = (id >> 1) as usize & self.index.len().wrapping_sub(1);
         loop {
-            let entry = self.index[at];
-            if entry == 0 {
+            // Of an index without entries there is none.
+            let entry = *self.index.get(at)?;
+            if entry.id == id {
+                return Some((at, entry));
+            }
+            if entry.id == NO_STREAM {
                 return None;
             }
-            if self.slots[entry as usize - 1].id == id {
-                return Some(at);
-            }
-            at = (at + 1) & mask;
+            at = (at + 1) & (self.index.len() - 1);
         }
     }
 
     /// The slot of an open stream.
     #[inline]
     pub(crate) fn find(&self, id: u32) -> Option<u32> {
-        self.place(id).map(|at| self.index[at] - 1)
+        self.place(id).map(|(_, entry)| entry.slot)
     }
 
     /// The same; the next search for this stream is short.
     #[inline]
     pub(crate) fn seek(&mut self, id: u32) -> Option<u32> {
-        if self.sought.0 == id {
-            return Some(self.sought.1);
+        if self.sought.id != id {
+            (self.sought_at, self.sought) = self.place(id)?;
         }
-        let slot = self.find(id)?;
-        self.sought = (id, slot);
-        Some(slot)
+        Some(self.sought.slot)
     }
 
     #[inline]
@@ -214,12 +235,9 @@ impl Streams {
     /// Ends a stream, if it is open.
     #[inline]
     pub(crate) fn remove(&mut self, id: u32) {
-        let Some(place) = self.place(id) else { return };
-        if self.sought.0 == id {
-            self.sought.0 = NO_STREAM;
-        }
-        let slot = self.index[place] - 1;
-        self.close_gap(place);
+        let Some(slot) = self.seek(id) else { return };
+        self.sought = NO_ENTRY;
+        self.close_gap(self.sought_at);
         self.free.push(slot);
         self.open -= 1;
     }
@@ -231,18 +249,18 @@ impl Streams {
         loop {
             let at = (gap + 1) & mask;
             let entry = self.index[at];
-            if entry == 0 || self.distance(at, entry) == 0 {
+            if entry.id == NO_STREAM || self.distance(at, entry) == 0 {
                 break;
             }
             self.index[gap] = entry;
             gap = at;
         }
-        self.index[gap] = 0;
+        self.index[gap] = NO_ENTRY;
     }
 
     /// The slots of all open streams, in no order of meaning.
     pub(crate) fn slots(&self) -> impl Iterator<Item = u32> {
-        self.index.iter().filter(|&&entry| entry > 0).map(|&entry| entry - 1)
+        self.index.iter().filter(|entry| entry.id != NO_STREAM).map(|entry| entry.slot)
     }
 
     /// What holds between any two calls.
@@ -253,8 +271,10 @@ impl Streams {
         for slot in self.slots() {
             assert_eq!(self.find(self.get(slot).id), Some(slot), "a stream is not found");
         }
-        let (id, slot) = self.sought;
-        assert!(id == NO_STREAM || self.find(id) == Some(slot), "a stream that has ended is found");
+        let Entry { id, slot } = self.sought;
+        let found = self.place(id).map(|(at, found)| (at, found.slot));
+        let is_there = found == Some((self.sought_at, slot));
+        assert!(id == NO_STREAM || is_there, "a stream that has ended is found");
     }
 }
 

@@ -13,6 +13,7 @@ mod receive;
 mod send;
 mod state;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use z6_http::Location;
@@ -248,6 +249,12 @@ impl Connection {
         self.core.output.slices(bodies, slices)
     }
 
+    /// The same if all that is unwritten is in one place; `None`: there are bodies, see [`Connection::unwritten`].
+    #[inline]
+    pub fn unwritten_in_one(&self) -> Option<&[u8]> {
+        self.core.output.in_one_place()
+    }
+
     /// Bytes that can be written at the moment; more of long bodies follow as these are written.
     pub fn unwritten_bytes(&self) -> usize {
         self.core.output.unwritten()
@@ -293,22 +300,42 @@ impl Connection {
         observer: &mut impl Observer,
     ) -> Option<Received> {
         loop {
-            if let Some(refused) = self.core.next_refused() {
-                return Some(refused);
+            if !self.core.is_reading() {
+                if let Some(refused) = self.core.next_refused() {
+                    return Some(refused);
+                }
+                if self.core.state != State::Open {
+                    *from = bytes.len();
+                    return None;
+                }
             }
-            if self.core.state != State::Open {
-                *from = bytes.len();
-                return None;
-            }
-            let received = match self.reader.next(bytes, from, &self.core.limits) {
-                Ok(Some(piece)) => self.core.on_piece(piece, observer),
-                Ok(None) => return None,
-                Err(error) => Some(self.core.break_off(error)),
+            let received = match self.reader.next_plain(bytes, from) {
+                Some(plain) => self.core.on_plain(plain, observer),
+                None => match self.next_piece(bytes, from, observer) {
+                    ControlFlow::Continue(()) => None,
+                    ControlFlow::Break(received) => return received,
+                },
             };
             if received.is_some() {
                 return received;
             }
         }
+    }
+
+    /// A step of [`Connection::received_by`] for what is not plain, with what it returns then.
+    #[inline(never)]
+    fn next_piece(
+        &mut self,
+        bytes: &[u8],
+        from: &mut usize,
+        observer: &mut impl Observer,
+    ) -> ControlFlow<Option<Received>> {
+        let received = match self.reader.next(bytes, from, &self.core.limits) {
+            Ok(Some(piece)) => self.core.on_piece(piece, observer),
+            Ok(None) => return ControlFlow::Break(None),
+            Err(error) => Some(self.core.break_off(error)),
+        };
+        received.map_or(ControlFlow::Continue(()), |received| ControlFlow::Break(Some(received)))
     }
 
     /// The peer closed its side.

@@ -1,5 +1,7 @@
 //! What the frames of a server do.
 
+use std::ops::ControlFlow;
+
 use z6_http::canary::is_planted;
 
 use super::Received;
@@ -11,7 +13,7 @@ use crate::limits::TINY_DATA_BYTES;
 use crate::meaning::Meaning;
 use crate::message::{BlockReader, HeadFacts, Seen};
 use crate::observe::{Observer, Section};
-use crate::reader::Piece;
+use crate::reader::{Piece, Plain};
 use crate::settings;
 use crate::streams::is;
 
@@ -28,6 +30,35 @@ const NOT_MODIFIED: u16 = 304;
 
 impl Core {
     #[inline]
+    pub(super) fn on_plain(
+        &mut self,
+        plain: Plain<'_>,
+        observer: &mut impl Observer,
+    ) -> Option<Received> {
+        match plain {
+            Plain::Head(header) => {
+                observer.frame(&header);
+                self.counters.frames_in += 1;
+                self.on_headers(&header)
+            }
+            Plain::Block { header, block } => {
+                self.on_block(&header, block, header.frame_bytes(), observer)
+            }
+            Plain::Data { header, content } => {
+                observer.frame(&header);
+                self.counters.frames_in += 1;
+                match self.on_data(&header) {
+                    ControlFlow::Continue(slot) => {
+                        self.frame_content = 0;
+                        self.on_content(slot, &header, content, true, observer)
+                    }
+                    ControlFlow::Break(received) => received,
+                }
+            }
+        }
+    }
+
+    #[inline]
     pub(super) fn on_piece(
         &mut self,
         piece: Piece<'_>,
@@ -39,7 +70,8 @@ impl Core {
                 self.on_header(&header)
             }
             Piece::Data { header, content, ends } => {
-                self.on_content(&header, content, ends, observer)
+                let slot = self.find(header.stream)?;
+                self.on_content(slot, &header, content, ends, observer)
             }
             Piece::Block { header, block, wire_bytes } => {
                 self.on_block(&header, block, wire_bytes, observer)
@@ -52,7 +84,10 @@ impl Core {
     fn on_header(&mut self, header: &FrameHeader) -> Option<Received> {
         self.counters.frames_in += 1;
         match header.kind {
-            FrameKind::DATA => self.on_data(header),
+            FrameKind::DATA => {
+                self.frame_content = 0;
+                self.on_data(header).break_value().flatten()
+            }
             FrameKind::HEADERS => self.on_headers(header),
             FrameKind::CONTINUATION | FrameKind::RST_STREAM => None,
             FrameKind::PUSH_PROMISE => {
@@ -99,32 +134,38 @@ impl Core {
     }
 
     /// The header of a DATA frame: flow control counts the whole frame, whatever becomes of its stream (RFC 9113
-    /// §6.9.1).
-    #[inline]
-    fn on_data(&mut self, header: &FrameHeader) -> Option<Received> {
-        self.frame_content = 0;
+    /// §6.9.1). Returns the slot of the stream if it can take content.
+    #[inline(always)]
+    fn on_data(&mut self, header: &FrameHeader) -> ControlFlow<Option<Received>, u32> {
         if self.receive.take(header.length).is_err() {
-            return Some(self.break_by(ProtocolErrorKind::FlowControl, 0, header.kind));
+            let broken = self.break_by(ProtocolErrorKind::FlowControl, 0, header.kind);
+            return ControlFlow::Break(Some(broken));
         }
         if let Some(used) = self.receive.refill(self.config.connection_window_bytes) {
             self.widen(0, used);
         }
-        let Some(slot) = self.find(header.stream) else { return self.on_not_open(header) };
+        let Some(slot) = self.find(header.stream) else {
+            return ControlFlow::Break(self.on_not_open(header));
+        };
         let stream_window_bytes = self.config.stream_window_bytes;
         let stream = self.streams.at(slot);
         stream.bytes_received += header.frame_bytes();
-        if stream.receive.take(header.length).is_err() {
-            return Some(self.fail_stream(slot, ProtocolErrorKind::FlowControl, header.kind));
-        }
-        if !stream.has(is::ANSWERED) {
-            return Some(self.fail_stream(slot, ProtocolErrorKind::BadSequence, header.kind));
+        let fault = if stream.receive.take(header.length).is_err() {
+            Some(ProtocolErrorKind::FlowControl)
+        } else if !stream.has(is::ANSWERED) {
+            Some(ProtocolErrorKind::BadSequence)
+        } else {
+            None
+        };
+        if let Some(kind) = fault {
+            return ControlFlow::Break(Some(self.fail_stream(slot, kind, header.kind)));
         }
         if !header.has(flag::END_STREAM)
             && let Some(used) = stream.receive.refill(stream_window_bytes)
         {
             self.widen(header.stream, used);
         }
-        None
+        ControlFlow::Continue(slot)
     }
 
     #[cold]
@@ -137,12 +178,12 @@ impl Core {
     #[inline]
     fn on_content(
         &mut self,
+        slot: u32,
         header: &FrameHeader,
         content: &[u8],
         ends: bool,
         observer: &mut impl Observer,
     ) -> Option<Received> {
-        let slot = self.find(header.stream)?;
         let stream = self.streams.at(slot);
         if !content.is_empty() {
             self.control_frames = 0;
@@ -188,7 +229,7 @@ impl Core {
         if stream.has(is::ANSWERED) { None } else { Some(Received::FirstByte(stream.tag)) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn on_block<O: Observer>(
         &mut self,
         header: &FrameHeader,

@@ -1,14 +1,14 @@
 //! Requests to frames: heads at once, bodies as windows allow.
 
 use super::Started;
-use super::heads::Heads;
+use super::heads::{HeadFrame, Heads};
 use super::state::{Core, State};
 use crate::flow::ReceiveWindow;
 use crate::flow::SendWindow;
-use crate::frame::{self, FRAME_HEADER_BYTES, FrameHeader, FrameKind, flag};
-use crate::hpack::push_literal;
+use crate::frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKind, flag};
 use crate::limits::FRAME_BYTES_MAX;
 use crate::observe::Tag;
+use crate::output::FieldBytes;
 use crate::streams::{LENGTH_UNKNOWN, Stream, is};
 use crate::template::{RequestTemplate, Sending};
 
@@ -31,15 +31,14 @@ impl Core {
         tag: Tag,
         sending: &Sending<'_>,
     ) -> Started {
-        let set = *self.set.get_or_insert(request.fields.set);
-        assert!(set == request.fields.set, "templates of one connection are of one set");
         let body_bytes = sending.body_bytes.unwrap_or(request.body().len());
         let is_head_method = request.is_head_method();
         let values: usize = sending.values.iter().map(|value| value.len()).sum();
         let plain_bytes = request.fields.plain_bytes + values;
         let opening = Opening { tag, body_bytes, is_head_method };
-        self.open_stream(&opening, plain_bytes, |heads, out| {
-            heads.write(&request.fields, sending, out);
+        self.open_stream(&opening, |heads, frame, out| {
+            let packed = heads.write(&request.fields, sending, frame, out) as u32;
+            FieldBytes { plain: plain_bytes as u32, packed }
         })
     }
 
@@ -50,26 +49,16 @@ impl Core {
         is_head_method: bool,
         tag: Tag,
     ) -> Started {
-        let mut plain_bytes = 0;
         let opening = Opening { tag, body_bytes, is_head_method };
-        let started = self.open_stream(&opening, 0, |heads, out| {
-            heads.begin(out);
-            for (name, value) in fields {
-                plain_bytes += name.len() + value.len();
-                push_literal(out, name, value);
-            }
-        });
-        self.counters.header_bytes_plain_out += plain_bytes as u64;
-        started
+        self.open_stream(&opening, |heads, frame, out| heads.write_literals(fields, frame, out))
     }
 
-    /// Opens a stream whose block `write` appends.
+    /// Opens a stream whose head `write` appends; it returns the bytes of the fields.
     #[inline]
     fn open_stream(
         &mut self,
         opening: &Opening,
-        plain_bytes: usize,
-        write: impl FnOnce(&mut Heads, &mut Vec<u8>),
+        write: impl FnOnce(&mut Heads, HeadFrame, &mut Vec<u8>) -> FieldBytes,
     ) -> Started {
         assert!(self.can_start(), "no stream can be opened");
         let &Opening { tag, body_bytes, is_head_method } = opening;
@@ -79,29 +68,14 @@ impl Core {
         let id = self.next_id;
         self.next_id += 2;
         let flags = if body_bytes == 0 { flag::END_STREAM } else { 0 };
-        let frame_bytes_max = self.peer.frame_bytes_max;
-        let (heads, scratch) = (&mut self.heads, &mut self.scratch);
+        let frame = HeadFrame { stream: id, flags, bytes_max: self.peer.frame_bytes_max };
+        let heads = &mut self.heads;
         let data_bytes = body_bytes + FRAME_HEADER_BYTES * body_bytes.div_ceil(FRAME_BYTES_MAX);
-        let mut packed_bytes = 0;
-        let head_bytes = self.output.push_head(id, tag, data_bytes, |out| {
-            let before = out.len();
-            frame::push_header(out, 0, FrameKind::HEADERS, flags | flag::END_HEADERS, id);
-            let block_at = out.len();
-            write(heads, out);
-            packed_bytes = out.len() - block_at;
-            if packed_bytes <= frame_bytes_max {
-                let [_, length @ ..] = (packed_bytes as u32).to_be_bytes();
-                out[before..before + length.len()].copy_from_slice(&length);
-            } else {
-                scratch.clear();
-                scratch.extend_from_slice(&out[block_at..]);
-                out.truncate(before);
-                frame::push_block(out, scratch, frame_bytes_max, id, flags);
-            }
-        });
+        let write = |out: &mut Vec<u8>| write(heads, frame, out);
+        let (head_bytes, fields) = self.output.push_head(id, tag, data_bytes, write);
         self.counters.frames_out += 1;
-        self.counters.header_bytes_plain_out += plain_bytes as u64;
-        self.counters.header_bytes_packed_out += packed_bytes as u64;
+        self.counters.header_bytes_plain_out += u64::from(fields.plain);
+        self.counters.header_bytes_packed_out += u64::from(fields.packed);
         let slot = self.streams.insert(Stream {
             id,
             tag,

@@ -52,8 +52,6 @@ pub(super) struct Core {
     /// Our settings were acknowledged.
     pub(super) is_acknowledged: bool,
     pub(super) next_id: u32,
-    /// Which set the templates sent so far are of.
-    pub(super) set: Option<u16>,
     /// Streams that have content to send and a window for it, by slot.
     pub(super) sending: VecDeque<u32>,
     /// Streams whose body is not in frames as a whole.
@@ -71,8 +69,6 @@ pub(super) struct Core {
     pub(super) locations: Locations,
     pub(super) known_head: KnownHead,
     pub(super) completed: u64,
-    /// Blocks that are too long for a frame.
-    pub(super) scratch: Vec<u8>,
     has_said_goodbye: bool,
     pub(super) counters: Counters,
 }
@@ -93,7 +89,6 @@ impl Core {
             send: SendWindow::INITIAL,
             is_acknowledged: false,
             next_id: 1,
-            set: None,
             sending: VecDeque::new(),
             bodies_left: 0,
             was_stalled: false,
@@ -104,7 +99,6 @@ impl Core {
             locations: Locations::default(),
             known_head: KnownHead::default(),
             completed: 0,
-            scratch: Vec::new(),
             has_said_goodbye: false,
             counters: Counters::default(),
         };
@@ -124,7 +118,6 @@ impl Core {
         self.send = SendWindow::INITIAL;
         self.is_acknowledged = false;
         self.next_id = 1;
-        self.set = None;
         self.sending.clear();
         self.bodies_left = 0;
         self.was_stalled = false;
@@ -179,8 +172,9 @@ impl Core {
         self.streams.open()
     }
 
+    #[inline]
     pub(super) fn is_draining(&self) -> bool {
-        self.state != State::Open || self.going_away.is_some() || self.ids_left() == 0
+        self.state != State::Open || self.going_away.is_some() || self.next_id > STREAM_ID_MAX
     }
 
     pub(super) fn can_start(&self) -> bool {
@@ -250,10 +244,11 @@ impl Core {
             self.sending.retain(|&queued| queued != slot);
             self.streams.at(slot).flags &= !is::QUEUED;
         }
-        let (taken_out, unsent) = self.output.forget(id, body);
+        let forgotten = self.output.forget(id, body);
+        self.counters.frames_out -= forgotten.frames;
         // It was allowed by the window before, so it is allowed again.
-        let _ = self.send.change(taken_out as i64);
-        left + unsent
+        let _ = self.send.change(forgotten.bytes as i64);
+        left + forgotten.unsent_bytes
     }
 
     pub(super) fn cancel(&mut self, tag: Tag, bodies: &impl Bodies) -> Option<u64> {
@@ -268,10 +263,12 @@ impl Core {
     }
 
     pub(super) fn take_back_unwritten(&mut self, mut each: impl FnMut(Tag)) {
-        while let Some(id) = self.output.withdraw_head() {
+        while let Some((id, fields)) = self.output.withdraw_head() {
             // What it put into the header table is missing in that of the peer.
             self.heads.start_over();
             self.counters.frames_out -= 1;
+            self.counters.header_bytes_plain_out -= u64::from(fields.plain);
+            self.counters.header_bytes_packed_out -= u64::from(fields.packed);
             if let Some(slot) = self.streams.find(id) {
                 let (Stream { tag, .. }, _) = self.drop_stream(slot, None);
                 each(tag);
@@ -292,13 +289,10 @@ impl Core {
         if is_short {
             return self.fail_stream(slot, ProtocolErrorKind::LengthMismatch, frame);
         }
-        let id = stream.id;
+        let &Stream { id, tag, status, bytes_received, body_bytes, .. } = stream;
         let unsent_bytes = if stream.request_bytes > 0 { self.end_request(slot, id) } else { 0 };
-        let stream = self.streams.get(slot);
         self.completed += 1;
-        self.locations.complete(id, stream.status);
-        let (tag, status) = (stream.tag, stream.status);
-        let (bytes_received, body_bytes) = (stream.bytes_received, stream.body_bytes);
+        self.locations.complete(id, status);
         self.streams.remove(id);
         let reusable = !self.is_draining();
         let response = ResponseFacts { status, bytes_received, body_bytes, reusable, unsent_bytes };
@@ -327,17 +321,18 @@ impl Core {
         self.doomed.sort_unstable_by(|one, other| other.cmp(one));
     }
 
-    /// The next stream above the last one of a GOAWAY.
+    /// What comes is to be read, and nothing is to be told before.
     #[inline]
-    pub(super) fn next_refused(&mut self) -> Option<Received> {
-        if self.doomed.is_empty() || self.state != State::Open {
-            return None;
-        }
-        self.refuse_next()
+    pub(super) fn is_reading(&self) -> bool {
+        self.doomed.is_empty() && self.state == State::Open
     }
 
+    /// The next stream above the last one of a GOAWAY.
     #[cold]
-    fn refuse_next(&mut self) -> Option<Received> {
+    pub(super) fn next_refused(&mut self) -> Option<Received> {
+        if self.state != State::Open {
+            return None;
+        }
         let code = self.going_away.map_or(ErrorCode::NO_ERROR, |(_, code)| code);
         while let Some(id) = self.doomed.pop() {
             if let Some(slot) = self.streams.find(id) {

@@ -72,6 +72,37 @@ fn requests_are_taken_back_before_they_are_written() {
     }
 }
 
+/// What was taken back or given up before it was written does not count.
+#[test]
+fn frames_and_fields_are_counted_that_are_written() {
+    for written in [0, 1, 30, 20_000, 200_000] {
+        let mut client = Client::new();
+        client.get();
+        let before = *client.connection.counters();
+        for body_bytes in [500, 40_000, 0, 70] {
+            client.request("POST", body_bytes);
+        }
+        let mut bytes = client.write_some(written);
+        client.connection.take_back_unwritten(|_| ());
+        if written == 0 {
+            assert_eq!(*client.connection.counters(), before);
+        }
+        let given_up = client.request("PUT", 40_000);
+        bytes.extend(client.write_some(100));
+        client.cancel(given_up.0);
+        client.request("PUT", 10);
+        bytes.extend(client.written());
+        let is_block = |kind| matches!(kind, FrameKind::HEADERS | FrameKind::CONTINUATION);
+        let frames = parse(&bytes);
+        let heads = frames.iter().filter(|frame| is_block(frame.kind));
+        let packed: usize = heads.map(|frame| frame.payload.len()).sum();
+        let counters = *client.connection.counters();
+        assert_eq!(counters.frames_out - before.frames_out, frames.len() as u64, "{written}");
+        let more = counters.header_bytes_packed_out - before.header_bytes_packed_out;
+        assert_eq!(more, packed as u64, "{written}");
+    }
+}
+
 #[test]
 fn first_bytes_are_told_in_order_and_not_of_cancelled_requests() {
     let mut client = Client::new();

@@ -163,7 +163,7 @@ impl Client {
             let (Some(of), Some(carried)) = (link.wire, &mut link.http2) else { return };
             carried.http2.begin_queued(&self.requests);
             let mut bytes = Vec::new();
-            carried.http2.unwritten(&self.requests, |slices| bytes = slices.as_slice().concat());
+            carried.http2.unwritten(&self.requests, |slices| bytes = slices.concat());
             match write_to(out, of, &bytes, RequestState::Http2) {
                 Written::Bytes(length) => {
                     carried.wrote(engine, out, of, (length, at));

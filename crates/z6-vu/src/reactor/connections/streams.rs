@@ -11,7 +11,7 @@ use mio::Token;
 use z6_events::{
     ConnectionSlot, ExchangeSlot, Http2Sample, PlannedRequest, Protocol, TargetId, Tick,
 };
-use z6_proto_http2::{SLICES_MAX, Slices};
+use z6_proto_http2::SLICES_MAX;
 
 use super::super::engine_handle::EngineHandle;
 use super::Connections;
@@ -143,14 +143,12 @@ impl Connections {
             let at = engine.now();
             let mut written = Ok(0);
             let bytes = http2.unwritten(&self.requests, |slices| {
-                if slices.as_slice().is_empty() {
-                    return;
-                }
-                written = match (&mut link.tls, slices.as_slice()) {
+                written = match (&mut link.tls, slices) {
+                    (_, []) => return,
                     (None, [one]) => stream.write(one),
-                    (None, all) => stream.write_vectored(&io_slices(slices)[..all.len()]),
+                    (None, all) => stream.write_vectored(&io_slices(all)[..all.len()]),
                     (Some(tls), [one]) => tls.write(stream, one),
-                    (Some(tls), all) => tls.write_vectored(stream, &io_slices(slices)[..all.len()]),
+                    (Some(tls), all) => tls.write_vectored(stream, &io_slices(all)[..all.len()]),
                 };
             });
             if bytes == 0 {
@@ -222,7 +220,7 @@ impl Connections {
             http2.go_away();
             // The socket is closed next, whatever the result.
             http2.unwritten(&self.requests, |slices| {
-                let slices = &io_slices(slices)[..slices.as_slice().len()];
+                let slices = &io_slices(slices)[..slices.len()];
                 let _ = match &mut link.tls {
                     None => stream.write_vectored(slices),
                     Some(tls) => tls.write_vectored(stream, slices),
@@ -250,9 +248,9 @@ impl Connections {
 }
 
 /// The same slices for the system.
-fn io_slices<'a>(slices: &Slices<'a>) -> [IoSlice<'a>; SLICES_MAX] {
+fn io_slices<'a>(slices: &[&'a [u8]]) -> [IoSlice<'a>; SLICES_MAX] {
     let mut all = [IoSlice::new(&[]); SLICES_MAX];
-    for (to, from) in all.iter_mut().zip(slices.as_slice()) {
+    for (to, from) in all.iter_mut().zip(slices) {
         *to = IoSlice::new(from);
     }
     all

@@ -120,7 +120,7 @@ impl Speaks {
                 Speaks::Http2(two) => {
                     let mut bytes = Vec::new();
                     two.http.begin_queued(requests);
-                    two.http.unwritten(requests, |slices| bytes = slices.as_slice().concat());
+                    two.http.unwritten(requests, |slices| bytes = slices.concat());
                     bytes
                 }
             };

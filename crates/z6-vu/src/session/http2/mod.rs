@@ -232,15 +232,16 @@ impl Http2 {
 
     /// The next bytes to write, as slices; returns how many.
     #[inline]
-    pub fn unwritten<'a>(
-        &'a self,
-        requests: &'a Requests,
-        give: impl FnOnce(&Slices<'_>),
-    ) -> usize {
+    pub fn unwritten(&self, requests: &Requests, give: impl FnOnce(&[&[u8]])) -> usize {
+        if let Some(bytes) = self.http.unwritten_in_one() {
+            let one = [bytes];
+            give(&one[..usize::from(!bytes.is_empty())]);
+            return bytes.len();
+        }
         let bodies = BodiesOf { exchanges: &self.exchanges, requests };
         let mut slices = Slices::new();
         let bytes = self.http.unwritten(&bodies, &mut slices);
-        give(&slices);
+        give(slices.as_slice());
         bytes
     }
 
