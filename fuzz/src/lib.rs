@@ -35,6 +35,7 @@ const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("response_decoder", z6_proto_http1::fuzzing::fuzz_response_decoder),
     ("rows", z6_extract::fuzzing::fuzz_rows),
     ("scenario", z6_scenario::fuzzing::fuzz_scenario),
+    ("shard_reports", z6_metrics::fuzzing::fuzz_shard_reports),
     ("simulation", z6_scenario::fuzzing::fuzz_simulation),
     ("target_reader", z6_target::fuzzing::fuzz_target_reader),
     ("template", z6_http::fuzzing::fuzz_template),

@@ -72,6 +72,7 @@ pub(crate) const TARGETS: &[Target] = &[
     Target::new("simulation", "crates/z6-scenario/tests/corpus/simulation"),
     Target::new("percentiles", "crates/z6-analysis/tests/corpus/percentiles"),
     Target::new("target_reader", "crates/z6-target/tests/corpus/target_reader"),
+    Target::new("shard_reports", "crates/z6-metrics/tests/corpus/shard_reports"),
     Target::new("check", "crates/z6-scenario/tests/corpus/check"),
     Target::new("filter", "crates/z6-analysis/tests/corpus/filter"),
     Target::of_logs("analyze"),

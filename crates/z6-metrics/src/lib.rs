@@ -86,6 +86,8 @@ pub use curve::{CurvePoint, Curves};
 pub use error::{ConservationRule, FoldError};
 pub use examples::bad_source_words;
 pub use fold::{EndFacts, Fold, LiveFold, LiveSnapshot, PartFold, RunFacts, ShardEnd};
+#[cfg(any(test, feature = "fuzzing"))]
+pub use goals::fuzzing;
 pub use goals::{ReportError, ShardJudge, Tripped};
 pub use groups::OTHER;
 pub use metrics::{

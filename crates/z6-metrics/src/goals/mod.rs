@@ -7,6 +7,8 @@
 
 mod coarse;
 mod deltas;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod judge;
 mod report;
 mod second;

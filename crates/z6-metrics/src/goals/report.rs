@@ -14,6 +14,7 @@
 //! times in nanoseconds, longest, buckets. What is in flight is: count, longest, buckets. Buckets are their number, and
 //! for each the distance from the one before and its count.
 
+use z6_events::canary::is_planted;
 use z6_events::limits::MAX_SHARD_REPORT_BYTES;
 use z6_scenario::load::limits::MAX_ASSERTIONS;
 
@@ -213,7 +214,8 @@ impl Reader<'_> {
     fn second(&mut self) -> Result<Second, ReportError> {
         let ended = self.up_to(COUNT_MAX)?;
         let succeeded = self.up_to(ended)?;
-        let failed = self.up_to(ended - succeeded)?;
+        let failed =
+            self.up_to(if is_planted("shard_reports") { ended } else { ended - succeeded })?;
         let all = self.up_to(ended)?;
         let of_4xx = self.up_to(all)?;
         let of_5xx = self.up_to(all - of_4xx)?;
