@@ -37,6 +37,11 @@ pub(crate) fn z6() -> Result<PathBuf> {
     program("z6")
 }
 
+/// A program that `cargo xtask dist` leaves, if it was run.
+pub(crate) fn shipped(name: &str) -> PathBuf {
+    root().join("target/dist").join(name)
+}
+
 /// The folder with the workspace's manifest.
 pub(crate) fn root() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -29,6 +29,8 @@ pub(super) struct Request {
     pub(super) planned: u64,
     pub(super) sent: Option<u64>,
     pub(super) ended: u64,
+    /// When the last byte of the response had arrived, if it was stamped.
+    pub(super) arrived: Option<u64>,
     pub(super) end: End,
     /// Whether there was a complete response.
     pub(super) complete: bool,
@@ -130,6 +132,7 @@ fn request(at: Tick, seen: &Observed) -> Option<Request> {
         planned: request.planned.0,
         sent: None,
         ended: at.0,
+        arrived: None,
         end,
         complete: false,
     };
@@ -151,6 +154,7 @@ fn ended_request(ended: &RequestEnded) -> Request {
         planned: request.planned.0,
         sent: Some(ended.sent.sent.0),
         ended: ended.done.0,
+        arrived: ended.arrived().map(|arrived| arrived.0),
         end: match ended.outcome {
             Outcome::Succeeded => End::Succeeded,
             Outcome::Failed { kind, .. } => End::Failed(kind),

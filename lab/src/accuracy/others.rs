@@ -91,6 +91,36 @@ pub(super) fn compare(
     Ok(checks)
 }
 
+/// Runs those that this is about with a busy loop on their core and without, and shows their medians.
+///
+/// # Errors
+/// A process or a file fails.
+pub(super) fn hogged(bench: &Bench, url: &str) -> Result<Vec<Check>> {
+    let mut checks = Vec::new();
+    for tool in TOOLS.iter().filter(|tool| ["wrk", "oha"].contains(&tool.name)) {
+        let what = format!("{}{}: p50", tool.name, tool.note);
+        if !process::exists(tool.name) {
+            checks.push(Check::skipped("A23", what, "not on the PATH"));
+            continue;
+        }
+        let median = || -> Result<Option<f64>> {
+            let folder = bench.fresh()?;
+            let mut child = Guarded(command(bench, tool, url, &folder)?.spawn()?);
+            child.wait(Duration::from_secs(60))?;
+            let printed = fs::read_to_string(folder.join("output"))?;
+            fs::remove_dir_all(&folder)?;
+            Ok(printed_quantile(&printed, 50.0))
+        };
+        let calm_ns = median()?.unwrap_or(f64::NAN);
+        let hog = process::hog("1", 0)?;
+        let busy = median()?;
+        drop(hog);
+        let bar = super::check::Bar::percent(10.0);
+        checks.push(Check::near("A23", what, calm_ns, busy, bar).shown());
+    }
+    Ok(checks)
+}
+
 fn command(bench: &Bench, tool: &Tool, url: &str, folder: &Path) -> Result<Command> {
     let script = folder.join("script.js");
     fs::write(&script, K6_SCRIPT.replace("URL", url))?;

@@ -1,12 +1,13 @@
 //! The clients that are compared: how each is started, and how many responses it reports.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use super::process::{self, Folder, Ran};
+use crate::built;
 
 /// The load of one run.
 #[derive(Debug, Clone, Copy)]
@@ -48,12 +49,18 @@ pub(crate) enum Client {
     Bombardier,
     K6,
     Z6,
+    /// With the kernel's stamps of arrival, which a closed run without think time does not read by default.
+    Z6Stamps,
+    /// The program without a file of the system, if `cargo xtask dist` has built it.
+    Z6Static,
 }
 
 /// All of them, in the order of the table.
 pub(crate) const ALL: &[Client] = &[
     Client::Raw,
     Client::Z6,
+    Client::Z6Stamps,
+    Client::Z6Static,
     Client::Wrk,
     Client::Ab,
     Client::H2load,
@@ -87,17 +94,28 @@ impl Client {
             Client::Bombardier => "bombardier",
             Client::K6 => "k6",
             Client::Z6 => "z6",
+            Client::Z6Stamps => "z6-stamps",
+            Client::Z6Static => "z6-static",
         }
     }
 
     /// Whether it can be run: programs of the workspace are built, others have to be installed.
     pub(crate) fn is_there(self) -> bool {
-        matches!(self, Client::Raw | Client::Z6) || process::find(self.name()).is_some()
+        match self {
+            Client::Raw | Client::Z6 | Client::Z6Stamps => true,
+            Client::Z6Static => built::shipped(self.name()).is_file(),
+            other => process::find(other.name()).is_some(),
+        }
+    }
+
+    /// Whether it is this product.
+    pub(crate) fn is_z6(self) -> bool {
+        matches!(self, Client::Z6 | Client::Z6Stamps | Client::Z6Static)
     }
 
     /// Whether it has an option for the number of event loops.
     pub(crate) fn has_threads(self) -> bool {
-        matches!(self, Client::Wrk | Client::Wrk2 | Client::H2load | Client::Z6)
+        self.is_z6() || matches!(self, Client::Wrk | Client::Wrk2 | Client::H2load)
     }
 
     /// Its command line; files go to `folder`.
@@ -112,7 +130,9 @@ impl Client {
                 let (port, path) = (load.address.port(), load.body_bytes);
                 return Ok(program(&own.raw, &format!("{port} {connections} {seconds} /{path}")));
             }
-            Client::Z6 => return z6(load, own, folder),
+            Client::Z6 => return z6(load, &own.z6, folder, "auto"),
+            Client::Z6Stamps => return z6(load, &own.z6, folder, "on"),
+            Client::Z6Static => return z6(load, &built::shipped(self.name()), folder, "auto"),
             Client::Wrk => format!("wrk -t{threads} -c{connections} -d{seconds}s {url}"),
             Client::Wrk2 => {
                 format!("wrk2 -t{threads} -c{connections} -d{seconds}s -R1000000 {url}")
@@ -147,7 +167,9 @@ impl Client {
             }
             Client::Bombardier => after(words, "2xx - "),
             Client::K6 => json(folder, "k6.json")?["metrics"]["http_reqs"]["count"].as_u64(),
-            Client::Z6 => Some(succeeded(&json(folder, "z6/metrics.json")?)?),
+            Client::Z6 | Client::Z6Stamps | Client::Z6Static => {
+                Some(succeeded(&json(folder, "z6/metrics.json")?)?)
+            }
         };
         let said = || format!("{} reports no answered requests:\n{words}", self.name());
         number.filter(|number| *number > 0).with_context(said)
@@ -162,12 +184,12 @@ pub(crate) fn log_bytes(folder: &Folder) -> Result<u64> {
     Ok(std::fs::metadata(folder.path().join("z6/events.z6log"))?.len())
 }
 
-fn program(path: &std::path::Path, arguments: &str) -> Vec<String> {
+fn program(path: &Path, arguments: &str) -> Vec<String> {
     let path = path.to_string_lossy().into_owned();
     std::iter::once(path).chain(arguments.split(' ').map(str::to_owned)).collect()
 }
 
-fn z6(load: &Load, own: &Own, folder: &Folder) -> Result<Vec<String>> {
+fn z6(load: &Load, z6: &Path, folder: &Folder, stamps: &str) -> Result<Vec<String>> {
     let Load { connections, seconds, threads, body_bytes, .. } = load;
     let (base_url, verify) = (load.base_url(), if load.tls { "verify_cert = false\n" } else { "" });
     let scenario = folder.write(
@@ -182,8 +204,10 @@ fn z6(load: &Load, own: &Own, folder: &Folder) -> Result<Vec<String>> {
     let output = folder.join("z6");
     // It takes an empty directory only.
     let _ = std::fs::remove_dir_all(&output);
-    let arguments = format!("run {scenario} --output {output} --no-live --no-summary");
-    Ok(program(&own.z6, &arguments))
+    let arguments = format!(
+        "run {scenario} --output {output} --arrival-stamps {stamps} --no-live --no-summary"
+    );
+    Ok(program(z6, &arguments))
 }
 
 fn k6(load: &Load, folder: &Folder) -> Result<Vec<String>> {

@@ -176,7 +176,7 @@ impl Cell<'_> {
                 };
                 match self.run(contender, &load) {
                     Ok(sample) => samples.add(i, sample),
-                    Err(error) if contender.client == Client::Z6 => return Err(error),
+                    Err(error) if contender.client.is_z6() => return Err(error),
                     Err(error) => println!("{}: {error:#}", contender.client.name()),
                 }
             }
@@ -192,8 +192,7 @@ impl Cell<'_> {
         let cpus = (self.settings.workers == 1).then_some(CLIENT_CPU);
         let ran = process::run(&words, cpus, limit, self.folder, |_| Ok(()))?;
         let answered = client.answered(&ran, self.folder)?;
-        let log_bytes =
-            if client == Client::Z6 { Some(clients::log_bytes(self.folder)?) } else { None };
+        let log_bytes = if client.is_z6() { Some(clients::log_bytes(self.folder)?) } else { None };
         let seconds = f64::from(load.seconds);
         Ok(Sample::new(&ran, answered, seconds, log_bytes))
     }

@@ -56,12 +56,17 @@ pub(super) fn hogged(bench: &Bench) -> Result<Vec<Check>> {
     Ok(checks)
 }
 
+/// What a run has to do that shares its core with a busy loop.
+pub(super) fn hogged_load() -> Load {
+    Load::rate("/hello", 2_000, 3_000)
+}
+
 /// A run of 3 s that shares its core with a busy loop.
 pub(crate) fn hogged_trial(bench: &Bench) -> Result<Trial> {
     let hog = process::hog("1", 0)?;
     let mut narrow = Bench::new(bench.z6.clone(), bench.fresh()?, bench.full);
     narrow.z6_cores = Some("1".to_owned());
-    let mut load = Load::rate("/hello", 2_000, 3_000);
+    let mut load = hogged_load();
     load.more = "[assertions]\nrequire_trustworthy = true\n".to_owned();
     let trial = narrow.trial(&ServerPlan::default(), &load)?;
     drop(hog);

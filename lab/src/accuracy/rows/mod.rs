@@ -1,6 +1,7 @@
 //! The rows of the accuracy table, in groups: latency under delays and stalls, pacing, connections and
 //! outcomes, the generator itself.
 
+mod arrival;
 mod generator;
 mod outcomes;
 mod pacing;
@@ -13,6 +14,7 @@ use anyhow::Result;
 use super::bench::Bench;
 use super::check::Check;
 
+use generator::hogged_load;
 pub(super) use generator::{hogged_trial, refold};
 
 /// A row of the table.
@@ -41,4 +43,7 @@ pub(super) const ROWS: &[Row] = &[
     Row { name: "A15", about: "a busy loop on the generator's core", run: generator::hogged },
     Row { name: "A16", about: "wall clock stepped", run: generator::wall_clock_stepped },
     Row { name: "A17", about: "30 % instant failures", run: outcomes::instant_failures },
+    Row { name: "A21", about: "constant delays, until arrival", run: arrival::constant_delays },
+    Row { name: "A22", about: "generator stopped for 0.5 s, until arrival", run: arrival::stopped },
+    Row { name: "A23", about: "a busy loop, until arrival", run: arrival::hogged },
 ];

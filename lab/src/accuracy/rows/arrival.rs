@@ -1,0 +1,118 @@
+//! Rows A21 to A23: when responses had arrived, as the kernel stamped them. The truth is the server's stamp just
+//! before it writes a response: from the send of a request to that stamp, joined by request id.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::hogged_load;
+use crate::accuracy::bench::{Bench, Load, Trial};
+use crate::accuracy::check::{Bar, Check};
+use crate::accuracy::ledger::Request;
+use crate::accuracy::server::{ServerPlan, TruthServer};
+use crate::accuracy::stats::quantile;
+use crate::accuracy::{others, process};
+
+/// A21: constant delays.
+pub(super) fn constant_delays(bench: &Bench) -> Result<Vec<Check>> {
+    let mut checks = Vec::new();
+    for delay_ms in [0, 1, 10, 50] {
+        for per_second in [100, 1_000, 5_000] {
+            let path = format!("/hello?delay=constant:{delay_ms}ms");
+            let load = Load::rate(&path, per_second, bench.pick(10_000, 1_500));
+            let trial = bench.trial(&ServerPlan::default(), &load)?;
+            let what = format!("{delay_ms} ms at {per_second}/s: ");
+            let truth_ns = truth(&trial).unwrap_or(f64::NAN);
+            let near = |name: &str, latency: &str| {
+                let measured = trial.latency(latency, "p50");
+                Check::near("A21", what.clone() + name, truth_ns, measured, Bar::micros(20.0))
+            };
+            checks.push(near("arrival p50", "arrival_ns"));
+            checks.push(near("service p50", "service_ns").shown());
+        }
+    }
+    Ok(checks)
+}
+
+/// The median from a send to the server's stamp of the response, nanoseconds.
+fn truth(trial: &Trial) -> Option<f64> {
+    let all = trial.ledger.sorted(|request| {
+        let stamp = trial.truth.stamps.get(&(request.actor, request.step))?;
+        Some(stamp.answered_ns?.saturating_sub(trial.ledger.epoch_ns + request.sent?))
+    });
+    quantile(&all, 5_000).map(|ns| ns as f64)
+}
+
+/// From the send to the arrival, nanoseconds.
+fn arrival_ns(request: &Request) -> Option<u64> {
+    Some(request.arrived?.saturating_sub(request.sent?))
+}
+
+/// A22: Z6 stopped for half a second while responses are under way.
+pub(super) fn stopped(bench: &Bench) -> Result<Vec<Check>> {
+    const STOP: Duration = Duration::from_millis(500);
+    let load = Load::rate("/hello?delay=constant:50ms", 1_000, 4_000);
+    let calm = bench.trial(&ServerPlan::default(), &load)?;
+    let mut stood = STOP;
+    let trial = bench.trial_during(&ServerPlan::default(), &load, |_, z6| {
+        stood = process::freeze(z6, Duration::from_secs(2), STOP)?;
+        Ok(())
+    })?;
+    // Sent before the stop, and read after it: nothing else takes so long here.
+    let least_ns = stood.as_nanos() as u64 * 8 / 10;
+    let is_under_way = |request: &Request| request.service_ns().is_some_and(|ns| ns >= least_ns);
+    let under_way = |value: fn(&Request) -> Option<u64>| {
+        trial.ledger.sorted(|request| value(request).filter(|_| is_under_way(request)))
+    };
+    let p99 = |values: &[u64]| quantile(values, 9_900).map(|ns| ns as f64);
+    let arrivals = under_way(arrival_ns);
+    let calm_ns = p99(&calm.ledger.sorted(arrival_ns)).unwrap_or(f64::NAN);
+    let bar = Bar::micros(1_000.0);
+    let what = format!("{} responses under way: ", arrivals.len());
+    let lag = trial.number("/generator/read_lag_ns/max");
+    let verdict = trial.verdict();
+    Ok(vec![
+        Check::near(
+            "A22",
+            what.clone() + "arrival p99, without a stop",
+            calm_ns,
+            p99(&arrivals),
+            bar,
+        ),
+        Check::near(
+            "A22",
+            what + "service p99",
+            calm_ns,
+            p99(&under_way(Request::service_ns)),
+            bar,
+        )
+        .shown(),
+        Check::near("A22", "arrived to read, max", stood.as_nanos() as f64, lag, Bar::percent(5.0)),
+        Check::holds("A22", "verdict", "degraded", verdict, verdict == "degraded"),
+    ])
+}
+
+/// A23: a busy loop on Z6's core moves service times and not arrivals. Others beside it.
+pub(super) fn hogged(bench: &Bench) -> Result<Vec<Check>> {
+    if bench.server_cores.is_none() {
+        return Ok(vec![Check::skipped("A23", "arrival p50", "needs two cores and taskset")]);
+    }
+    let mut narrow = Bench::new(bench.z6.clone(), bench.fresh()?, bench.full);
+    narrow.z6_cores = Some("1".to_owned());
+    let load = hogged_load();
+    let calm = narrow.trial(&ServerPlan::default(), &load)?;
+    let hog = process::hog("1", 0)?;
+    let busy = narrow.trial(&ServerPlan::default(), &load)?;
+    drop(hog);
+    let near = |what: &str, latency: &str| {
+        let truth_ns = calm.latency(latency, "p50").unwrap_or(f64::NAN);
+        Check::near("A23", what, truth_ns, busy.latency(latency, "p50"), Bar::percent(10.0))
+    };
+    let mut checks =
+        vec![near("arrival p50", "arrival_ns"), near("service p50", "service_ns").shown()];
+    let folder = bench.fresh()?;
+    let cores = bench.server_cores.as_deref();
+    let server = TruthServer::start(&ServerPlan::default(), cores, &folder)?;
+    checks.extend(others::hogged(&narrow, &format!("{}{}", server.url, load.path))?);
+    Ok(checks)
+}
