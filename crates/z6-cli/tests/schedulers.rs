@@ -245,7 +245,7 @@ fn a_slurm_array_of_four_is_one_run_and_each_request_is_sent_once() {
     assert_each_once(nginx, 8_000);
     let metrics = folder.run(&["merge", &results, "--json", "--output", "all"]).expect(0).stdout;
     assert_eq!(figure(&metrics, "/requests/succeeded"), 8_000);
-    assert_quantiles(&metrics, "/latency/response_ns", sorted_latencies(&folder, &results, 4));
+    assert_quantiles(&metrics, "/latency/response_ns", &sorted_latencies(&folder, &results, 4));
 }
 
 /// The response times of all requests of all shards, from the exports of each.
@@ -270,7 +270,7 @@ fn sorted_latencies(folder: &Folder, results: &str, shards: u16) -> Vec<u64> {
 
 /// The quantiles are the values of their ranks in the sorted list, within 0.1 %.
 #[track_caller]
-fn assert_quantiles(metrics: &str, path: &str, sorted: Vec<u64>) {
+fn assert_quantiles(metrics: &str, path: &str, sorted: &[u64]) {
     assert_eq!(figure(metrics, &format!("{path}/count")), sorted.len());
     assert_eq!(figure(metrics, &format!("{path}/min")), sorted[0]);
     assert_eq!(figure(metrics, &format!("{path}/max")), sorted[sorted.len() - 1]);
