@@ -1,12 +1,15 @@
 //! How runs with set-up and tear-down end early, and what is left of them: in real runs and in simulated ones.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
+mod phase_log;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
+use phase_log::phases;
 use z6::{FailureKind, Finished, Run, RunLog, StoppedBy};
-use z6_events::{Ending, Event, LogReader, Phase};
+use z6_events::{Ending, LogReader, Phase};
 use z6_metrics::PhaseOutcome;
 use z6_scenario::Workers;
 use z6_vu::replay::{Outcome, replay};
@@ -54,22 +57,6 @@ fn run(driver: Driver, text: &str) -> (Finished, Vec<u8>) {
     let is_identical = matches!(outcome, Outcome::Identical { ending: Ending::Clean { .. }, .. });
     assert!(is_identical, "{driver:?}: {outcome:?}");
     (finished, log)
-}
-
-/// The phases of the blocks, each once in a row, and how many requests were sent in each.
-fn phases(log: &[u8]) -> Vec<(Phase, u64)> {
-    let mut reader = LogReader::new(log).unwrap();
-    let mut found: Vec<(Phase, u64)> = Vec::new();
-    while let Some(mut block) = reader.next_block().unwrap() {
-        let phase = block.header().phase;
-        if found.last().is_none_or(|(last, _)| *last != phase) {
-            found.push((phase, 0));
-        }
-        let events = block.decode().unwrap();
-        let sent = events.iter().filter(|(_, event)| matches!(event, Event::Sent { .. })).count();
-        found.last_mut().unwrap().1 += sent as u64;
-    }
-    found
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Set-up and tear-down against the built-in target: once per run, in phases of their own, replayed exactly.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
+mod phase_log;
+
+use phase_log::phases;
 use z6::{Finished, Log, Run, StoppedBy};
 use z6_events::{Ending, Event, LogReader, Phase};
 use z6_metrics::PhaseOutcome;
@@ -29,22 +32,6 @@ fn run(text: &str) -> (Finished, Vec<u8>) {
 
 fn is_identical(log: &[u8]) -> bool {
     matches!(replay(log), Ok(Outcome::Identical { ending: Ending::Clean { .. }, .. }))
-}
-
-/// The phases of the blocks, each once in a row, and how many requests were sent in each.
-fn phases(log: &[u8]) -> Vec<(Phase, u64)> {
-    let mut reader = LogReader::new(log).unwrap();
-    let mut found: Vec<(Phase, u64)> = Vec::new();
-    while let Some(mut block) = reader.next_block().unwrap() {
-        let phase = block.header().phase;
-        if found.last().is_none_or(|(last, _)| *last != phase) {
-            found.push((phase, 0));
-        }
-        let events = block.decode().unwrap();
-        let sent = events.iter().filter(|(_, event)| matches!(event, Event::Sent { .. })).count();
-        found.last_mut().unwrap().1 += sent as u64;
-    }
-    found
 }
 
 #[test]
