@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::hogged_load;
+use super::steady::constant_trials;
 use crate::accuracy::bench::{Bench, Load, Trial};
 use crate::accuracy::check::{Bar, Check};
 use crate::accuracy::ledger::Request;
@@ -16,21 +17,16 @@ use crate::accuracy::{others, process};
 /// A21: constant delays.
 pub(super) fn constant_delays(bench: &Bench) -> Result<Vec<Check>> {
     let mut checks = Vec::new();
-    for delay_ms in [0, 1, 10, 50] {
-        for per_second in [100, 1_000, 5_000] {
-            let path = format!("/hello?delay=constant:{delay_ms}ms");
-            let load = Load::rate(&path, per_second, bench.pick(10_000, 1_500));
-            let trial = bench.trial(&ServerPlan::default(), &load)?;
-            let what = format!("{delay_ms} ms at {per_second}/s: ");
-            let truth_ns = truth(&trial).unwrap_or(f64::NAN);
-            let near = |name: &str, latency: &str| {
-                let measured = trial.latency(latency, "p50");
-                Check::near("A21", what.clone() + name, truth_ns, measured, Bar::micros(20.0))
-            };
-            checks.push(near("arrival p50", "arrival_ns"));
-            checks.push(near("service p50", "service_ns").shown());
-        }
-    }
+    constant_trials(bench, |what, trial| {
+        let truth_ns = truth(trial).unwrap_or(f64::NAN);
+        let near = |name: &str, latency: &str| {
+            let measured = trial.latency(latency, "p50");
+            let what = format!("{what}: {name}");
+            Check::near("A21", what, truth_ns, measured, Bar::micros(20.0))
+        };
+        checks.push(near("arrival p50", "arrival_ns"));
+        checks.push(near("service p50", "service_ns").shown());
+    })?;
     Ok(checks)
 }
 

@@ -8,23 +8,30 @@ use crate::accuracy::ledger::End;
 use crate::accuracy::server::ServerPlan;
 use crate::accuracy::stats::quantile;
 
-/// A1: for each delay and rate, p50 and p99 compared with the stamps.
-pub(super) fn constant_delays(bench: &Bench) -> Result<Vec<Check>> {
-    let mut checks = Vec::new();
+/// A run for each constant delay and rate, with its name.
+pub(super) fn constant_trials(bench: &Bench, mut look: impl FnMut(&str, &Trial)) -> Result<()> {
     for delay_ms in [0, 1, 10, 50] {
         for per_second in [100, 1_000, 5_000] {
             let path = format!("/hello?delay=constant:{delay_ms}ms");
             let load = Load::rate(&path, per_second, bench.pick(10_000, 1_500));
             let trial = bench.trial(&ServerPlan::default(), &load)?;
-            let what = format!("{delay_ms} ms at {per_second}/s");
-            checks.push(against_stamps("A1", &what, &trial, ("p50", 5_000), Bar::micros(100.0)));
-            checks.push(against_stamps("A1", &what, &trial, ("p99", 9_900), Bar::micros(300.0)));
-            let truth_ns = quantile(&trial.true_services(), 5_000).unwrap_or(0) as f64;
-            let measured = trial.latency("service_ns", "p50");
-            let what = format!("{what}: service p50");
-            checks.push(Check::near("A1", what, truth_ns, measured, Bar::micros(100.0)));
+            look(&format!("{delay_ms} ms at {per_second}/s"), &trial);
         }
     }
+    Ok(())
+}
+
+/// A1: for each delay and rate, p50 and p99 compared with the stamps.
+pub(super) fn constant_delays(bench: &Bench) -> Result<Vec<Check>> {
+    let mut checks = Vec::new();
+    constant_trials(bench, |what, trial| {
+        checks.push(against_stamps("A1", what, trial, ("p50", 5_000), Bar::micros(100.0)));
+        checks.push(against_stamps("A1", what, trial, ("p99", 9_900), Bar::micros(300.0)));
+        let truth_ns = quantile(&trial.true_services(), 5_000).unwrap_or(0) as f64;
+        let measured = trial.latency("service_ns", "p50");
+        let what = format!("{what}: service p50");
+        checks.push(Check::near("A1", what, truth_ns, measured, Bar::micros(100.0)));
+    })?;
     Ok(checks)
 }
 
