@@ -1,4 +1,4 @@
-//! The list of fuzz targets, and their runs: a few seconds each as a check, or minutes.
+//! The list of fuzz targets, and their runs: a few seconds each as a check, or minutes, or so many executions.
 //!
 //! Needs cargo-fuzz and a nightly toolchain. The corpora committed beside each crate's tests are
 //! read as seeds and never written; new inputs go to `fuzz/grown`, which git ignores. `fuzz/corpus` links to the
@@ -114,20 +114,53 @@ pub(crate) fn smoke() -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// `fuzz --minutes M [TARGET]`; returns whether nothing was found.
+/// How long a target is fuzzed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Length {
+    Minutes(u64),
+    /// So many executions, without sanitizers, which make each of them several times slower.
+    Runs(u64),
+}
+
+impl Length {
+    fn flag(self) -> String {
+        match self {
+            Length::Minutes(minutes) => format!("-max_total_time={}", minutes * 60),
+            Length::Runs(runs) => format!("-runs={runs}"),
+        }
+    }
+
+    const fn options(self) -> &'static [&'static str] {
+        match self {
+            Length::Minutes(_) => &[],
+            Length::Runs(_) => UNSANITIZED,
+        }
+    }
+}
+
+impl std::fmt::Display for Length {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Length::Minutes(minutes) => write!(f, "{minutes} min"),
+            Length::Runs(runs) => write!(f, "{runs} executions"),
+        }
+    }
+}
+
+/// `fuzz --minutes M [TARGET..]` or `fuzz --runs N [TARGET..]`; returns whether nothing was found.
 ///
 /// # Errors
 /// If the arguments are wrong, or the tools are missing.
 pub(crate) fn long(arguments: &[String]) -> Result<bool> {
-    let (minutes, chosen) = parse(arguments)?;
+    let (length, chosen) = parse(arguments)?;
     if let Some(missing) = missing_tool() {
         bail!("{missing}");
     }
     let mut failed = Vec::new();
     for target in chosen {
-        println!("\n==== {} for {minutes} min", target.name);
-        let seconds = format!("-max_total_time={}", minutes * 60);
-        if let Err(error) = invocation(target, "fuzz/grown", &[], &[&seconds])?.run() {
+        println!("\n==== {} for {length}", target.name);
+        let run = invocation(target, "fuzz/grown", length.options(), &[&length.flag()])?.run();
+        if let Err(error) = run {
             println!("---- {error:#}");
             failed.push(target.name);
         }
@@ -139,24 +172,27 @@ pub(crate) fn long(arguments: &[String]) -> Result<bool> {
     Ok(failed.is_empty())
 }
 
-fn parse(arguments: &[String]) -> Result<(u64, Vec<&'static Target>)> {
-    let usage = "usage: cargo xtask fuzz --minutes M [TARGET]";
-    let names = || TARGETS.iter().map(|target| target.name).collect::<Vec<_>>().join(", ");
-    let (minutes, rest) = match arguments {
-        [flag, minutes, rest @ ..] if flag == "--minutes" => (minutes, rest),
-        [target, flag, minutes] if flag == "--minutes" => (minutes, std::slice::from_ref(target)),
-        _ => bail!("{usage}\ntargets: {}", names()),
+fn parse(arguments: &[String]) -> Result<(Length, Vec<&'static Target>)> {
+    let all = || TARGETS.iter().map(|target| target.name).collect::<Vec<_>>().join(", ");
+    let usage = || {
+        let all = all();
+        format!("usage: cargo xtask fuzz (--minutes M | --runs N) [TARGET..]\ntargets: {all}")
     };
-    let minutes: u64 = minutes.parse().with_context(|| usage.to_owned())?;
-    let chosen: Vec<&Target> = match rest {
-        [] => TARGETS.iter().collect(),
-        [name] => TARGETS.iter().filter(|target| target.name == name).collect(),
-        _ => bail!("{usage}"),
+    let place = arguments.iter().position(|word| word.starts_with("--")).with_context(usage)?;
+    let number = arguments.get(place + 1).and_then(|word| word.parse().ok());
+    let number: u64 = number.filter(|number| *number > 0).with_context(usage)?;
+    let length = match arguments[place].as_str() {
+        "--minutes" => Length::Minutes(number),
+        "--runs" => Length::Runs(number),
+        _ => bail!(usage()),
     };
-    if chosen.is_empty() || minutes == 0 {
-        bail!("{usage}\ntargets: {}", names());
+    let names: Vec<&String> = arguments[..place].iter().chain(&arguments[place + 2..]).collect();
+    if names.is_empty() {
+        return Ok((length, TARGETS.iter().collect()));
     }
-    Ok((minutes, chosen))
+    let of_name = |name: &&String| TARGETS.iter().find(|target| target.name == **name);
+    let chosen = names.iter().map(of_name).collect::<Option<Vec<_>>>();
+    Ok((length, chosen.with_context(usage)?))
 }
 
 /// The tool that is not installed, in words.
@@ -266,14 +302,19 @@ mod tests {
 
     #[test]
     fn arguments_choose_length_and_target() {
-        let (minutes, all) = parse(&words("--minutes 3")).unwrap();
-        assert_eq!((minutes, all.len()), (3, TARGETS.len()));
-        for line in ["--minutes 1 chunked", "chunked --minutes 1"] {
-            let (_, one) = parse(&words(line)).unwrap();
-            assert_eq!(one.iter().map(|target| target.name).collect::<Vec<_>>(), ["chunked"]);
+        let (length, all) = parse(&words("--minutes 3")).unwrap();
+        assert_eq!((length, all.len()), (Length::Minutes(3), TARGETS.len()));
+        for line in ["--runs 7 chunked rows", "chunked rows --runs 7", "chunked --runs 7 rows"] {
+            let (length, some) = parse(&words(line)).unwrap();
+            let names: Vec<&str> = some.iter().map(|target| target.name).collect();
+            assert_eq!((length, names), (Length::Runs(7), vec!["chunked", "rows"]), "{line}");
         }
-        for line in ["", "chunked", "--minutes 0", "--minutes x", "--minutes 1 nothing"] {
+        for line in
+            ["", "chunked", "--minutes", "--runs 0", "--minutes x", "--hours 1", "--runs 1 nothing"]
+        {
             assert!(parse(&words(line)).is_err(), "{line}");
         }
+        assert_eq!(Length::Minutes(2).flag(), "-max_total_time=120");
+        assert_eq!(Length::Runs(5).flag(), "-runs=5");
     }
 }

@@ -97,7 +97,10 @@ const OTHER_COMMANDS: &[(&str, &str)] = &[
         "the program as it is shipped, in target/dist: stripped, symbols aside, static, completions, manual",
     ),
     ("deps-update", "rewrites the dependency sets, to be reviewed as a diff"),
-    ("fuzz", "--minutes M [TARGET]: fuzzes one target, or each of them, for M minutes"),
+    (
+        "fuzz",
+        "--minutes M or --runs N [TARGET..]: fuzzes some targets, or all, for M minutes or N executions",
+    ),
     ("gates-update", "rewrites the instruction counts, to be reviewed as a diff"),
     ("lines", "[--base REV]: lines of product code by crate, and the change since a revision"),
 ];

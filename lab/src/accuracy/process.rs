@@ -125,11 +125,23 @@ pub(super) fn freeze(pid: u32, delay: Duration, length: Duration) -> Result<Dura
 /// A busy loop on one core with this niceness.
 ///
 /// # Errors
-/// There is no `taskset` or `sh`.
+/// There is no `taskset`, `nice` or `sh`.
 pub(super) fn hog(core: &str, niceness: u8) -> Result<Guarded> {
-    let mut command = pinned(Some(core), Path::new("nice"));
-    command.arg("-n").arg(niceness.to_string()).arg("sh");
-    command.args(["-c", "while :; do :; done"]).stdin(Stdio::null());
+    busy_loop(core, "nice", &["-n", &niceness.to_string()])
+}
+
+/// Keeps a core from sleeping and takes no time from others: a busy loop that runs only where nothing else does
+/// (SCHED_IDLE).
+///
+/// # Errors
+/// There is no `taskset`, `chrt` or `sh`.
+pub(super) fn keep_awake(core: &str) -> Result<Guarded> {
+    busy_loop(core, "chrt", &["--idle", "0"])
+}
+
+fn busy_loop(core: &str, program: &str, options: &[&str]) -> Result<Guarded> {
+    let mut command = pinned(Some(core), Path::new(program));
+    command.args(options).args(["sh", "-c", "while :; do :; done"]).stdin(Stdio::null());
     command.spawn().map(Guarded).context("cannot start a busy loop")
 }
 
