@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use super::process::{self, Folder, Ran};
+use super::scenarios;
 use crate::built;
 
 /// The load of one run.
@@ -31,7 +32,7 @@ impl Load {
         format!("{}/{}", self.base_url(), self.body_bytes)
     }
 
-    fn base_url(&self) -> String {
+    pub(super) fn base_url(&self) -> String {
         format!("{}://{}", if self.tls { "https" } else { "http" }, self.address)
     }
 }
@@ -53,6 +54,12 @@ pub(crate) enum Client {
     Z6Stamps,
     /// The program without a file of the system, if `cargo xtask dist` has built it.
     Z6Static,
+    /// The same requests by four populations, each with ten tags.
+    Z6Populations,
+    /// A POST whose response is JSON, the same bytes each time.
+    Z6Post,
+    /// A POST of the same size that is filled in, with a value taken out of the response.
+    Z6Filled,
 }
 
 /// All of them, in the order of the table.
@@ -61,6 +68,9 @@ pub(crate) const ALL: &[Client] = &[
     Client::Z6,
     Client::Z6Stamps,
     Client::Z6Static,
+    Client::Z6Populations,
+    Client::Z6Post,
+    Client::Z6Filled,
     Client::Wrk,
     Client::Ab,
     Client::H2load,
@@ -96,21 +106,30 @@ impl Client {
             Client::Z6 => "z6",
             Client::Z6Stamps => "z6-stamps",
             Client::Z6Static => "z6-static",
+            Client::Z6Populations => "z6-populations",
+            Client::Z6Post => "z6-post",
+            Client::Z6Filled => "z6-filled",
         }
     }
 
     /// Whether it can be run: programs of the workspace are built, others have to be installed.
     pub(crate) fn is_there(self) -> bool {
         match self {
-            Client::Raw | Client::Z6 | Client::Z6Stamps => true,
+            Client::Raw => true,
             Client::Z6Static => built::shipped(self.name()).is_file(),
+            own if own.is_z6() => true,
             other => process::find(other.name()).is_some(),
         }
     }
 
+    /// Whether it is run where no client is named: not if it only shows what a feature costs.
+    pub(crate) fn is_compared(self) -> bool {
+        !matches!(self, Client::Z6Populations | Client::Z6Post | Client::Z6Filled)
+    }
+
     /// Whether it is this product.
     pub(crate) fn is_z6(self) -> bool {
-        matches!(self, Client::Z6 | Client::Z6Stamps | Client::Z6Static)
+        matches!(self, Client::Z6 | Client::Z6Stamps | Client::Z6Static) || !self.is_compared()
     }
 
     /// Whether it has an option for the number of event loops.
@@ -130,9 +149,16 @@ impl Client {
                 let (port, path) = (load.address.port(), load.body_bytes);
                 return Ok(program(&own.raw, &format!("{port} {connections} {seconds} /{path}")));
             }
-            Client::Z6 => return z6(load, &own.z6, folder, "auto"),
-            Client::Z6Stamps => return z6(load, &own.z6, folder, "on"),
-            Client::Z6Static => return z6(load, &built::shipped(self.name()), folder, "auto"),
+            Client::Z6Static => {
+                return z6(load, &built::shipped(self.name()), folder, &scenarios::get(load));
+            }
+            Client::Z6 => return z6(load, &own.z6, folder, &scenarios::get(load)),
+            Client::Z6Stamps => return z6(load, &own.z6, folder, &scenarios::stamped(load)),
+            Client::Z6Populations => {
+                return z6(load, &own.z6, folder, &scenarios::populations(load));
+            }
+            Client::Z6Post => return z6(load, &own.z6, folder, &scenarios::post(load)),
+            Client::Z6Filled => return z6(load, &own.z6, folder, &scenarios::filled(load)),
             Client::Wrk => format!("wrk -t{threads} -c{connections} -d{seconds}s {url}"),
             Client::Wrk2 => {
                 format!("wrk2 -t{threads} -c{connections} -d{seconds}s -R1000000 {url}")
@@ -167,9 +193,12 @@ impl Client {
             }
             Client::Bombardier => after(words, "2xx - "),
             Client::K6 => json(folder, "k6.json")?["metrics"]["http_reqs"]["count"].as_u64(),
-            Client::Z6 | Client::Z6Stamps | Client::Z6Static => {
-                Some(succeeded(&json(folder, "z6/metrics.json")?)?)
-            }
+            Client::Z6
+            | Client::Z6Stamps
+            | Client::Z6Static
+            | Client::Z6Populations
+            | Client::Z6Post
+            | Client::Z6Filled => Some(succeeded(&json(folder, "z6/metrics.json")?)?),
         };
         let said = || format!("{} reports no answered requests:\n{words}", self.name());
         number.filter(|number| *number > 0).with_context(said)
@@ -189,25 +218,16 @@ fn program(path: &Path, arguments: &str) -> Vec<String> {
     std::iter::once(path).chain(arguments.split(' ').map(str::to_owned)).collect()
 }
 
-fn z6(load: &Load, z6: &Path, folder: &Folder, stamps: &str) -> Result<Vec<String>> {
-    let Load { connections, seconds, threads, body_bytes, .. } = load;
-    let (base_url, verify) = (load.base_url(), if load.tls { "verify_cert = false\n" } else { "" });
-    let scenario = folder.write(
-        "scenario.toml",
-        format!(
-            "[runtime]\nduration_seconds = {seconds}\nvus = {connections}\nprng_seed = 1\n\
-             workers = {threads}\n[target]\nbase_url = '{base_url}'\n{verify}\
-             [[requests]]\nname = 'get'\npath = '/{body_bytes}'\ntimeout_ms = 10000\n"
-        )
-        .as_bytes(),
-    )?;
+fn z6(load: &Load, z6: &Path, folder: &Folder, scenario: &str) -> Result<Vec<String>> {
+    let scenario = folder.write("scenario.toml", scenario.as_bytes())?;
     let output = folder.join("z6");
     // It takes an empty directory only.
     let _ = std::fs::remove_dir_all(&output);
-    let arguments = format!(
-        "run {scenario} --output {output} --arrival-stamps {stamps} --no-live --no-summary"
+    let line = format!(
+        "run {scenario} --output {output} --workers {} --no-live --no-summary",
+        load.threads
     );
-    Ok(program(z6, &arguments))
+    Ok(program(z6, &line))
 }
 
 fn k6(load: &Load, folder: &Folder) -> Result<Vec<String>> {

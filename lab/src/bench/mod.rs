@@ -1,13 +1,14 @@
 //! `cargo lab bench`: the CPU time of a request in several clients, as Markdown tables.
 //!
 //! Owns the order of runs and the tables. Reading order: this file, `clients` (who is compared), `nginx`
-//! (the server), `process` (children, their time and memory), `table`, `direct` (Z6 beside a blocking
+//! (the server), `scenarios` (what Z6 runs), `process` (children, their time and memory), `table`, `direct` (Z6 beside a blocking
 //! socket), `sys` (wait4).
 
 mod clients;
 mod direct;
 pub(crate) mod nginx;
 pub(crate) mod process;
+mod scenarios;
 mod sys;
 mod table;
 
@@ -130,8 +131,10 @@ fn chosen(names: &[String]) -> Result<Vec<Client>> {
     if let Some(name) = names.iter().find(|name| !clients::ALL.iter().any(|c| c.name() == **name)) {
         bail!("--only: there is no client `{name}`");
     }
-    let is_wanted =
-        |client: &&Client| names.is_empty() || names.iter().any(|name| name == client.name());
+    let is_wanted = |client: &&Client| match names {
+        [] => client.is_compared(),
+        names => names.iter().any(|name| name == client.name()),
+    };
     let wanted: Vec<Client> = clients::ALL.iter().filter(is_wanted).copied().collect();
     let (there, missing): (Vec<Client>, Vec<Client>) =
         wanted.into_iter().partition(|client| client.is_there());

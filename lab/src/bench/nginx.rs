@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::process::{self, Folder};
+use super::scenarios;
 
 /// Connections of one of its workers: it begins to close idle ones when only a sixteenth is left.
 const CONNECTIONS: u32 = 40_000;
@@ -31,7 +32,7 @@ pub(crate) struct Nginx {
 
 impl Nginx {
     /// Starts it with this number of workers, on the given CPUs if any, at a free port of the loopback address.
-    /// The body of `/N` has N bytes.
+    /// The body of `/N` has N bytes; that of `/orders` is an order in JSON.
     ///
     /// # Errors
     /// If it is missing, does not start, or does not listen in time.
@@ -143,6 +144,8 @@ fn configuration(
         };
         locations.push_str(&format!("        location = /{bytes} {{ {answer} }}\n"));
     }
+    let order = scenarios::ORDER;
+    locations.push_str(&format!("        location = /orders {{ return 200 '{order}'; }}\n"));
     let mut temporary = String::new();
     for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
         temporary.push_str(&format!("    {kind}_temp_path {here}/{kind};\n"));

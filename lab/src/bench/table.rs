@@ -45,10 +45,12 @@ impl Samples {
 
     /// The table, a line per contender that was measured.
     pub(crate) fn markdown(&self) -> String {
-        let references: Vec<usize> = [Client::Raw, Client::Wrk]
-            .iter()
-            .filter_map(|client| self.lines.iter().position(|(c, _)| c.client == *client))
-            .collect();
+        let place = |client: &Client| self.lines.iter().position(|(c, _)| c.client == *client);
+        let mut references: Vec<usize> =
+            [Client::Raw, Client::Wrk].iter().filter_map(place).collect();
+        if references.is_empty() && self.lines.len() > 1 {
+            references.push(0);
+        }
         let mut text = String::from("| client | CPU us/request |");
         for &i in &references {
             text.push_str(&format!(" x {} |", name(&self.lines[i].0)));
