@@ -1,7 +1,8 @@
 //! Options and commands of wrk, oha, vegeta, k6, Gatling and Artillery that a user may try, and what does
 //! the same here. Only words that Z6 refuses are looked up.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
@@ -148,10 +149,34 @@ fn explain(mut error: clap::Error, is_bench: bool) -> clap::Error {
         _ => return error,
     };
     let Some(ContextValue::String(word)) = error.get(kind) else { return error };
-    let Some(hint) = hint(table, word) else { return error };
+    let hint = match hint(table, word) {
+        None if kind == ContextKind::InvalidSubcommand => command_left_out(word),
+        hint => hint.map(str::to_owned),
+    };
+    let Some(hint) = hint else { return error };
     error.remove(wrong);
     error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![hint.into()]));
     error
+}
+
+/// What to write where the first word is no command but what a command takes: an address without `http://`, a
+/// scenario, a log.
+fn command_left_out(word: &str) -> Option<String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._~:/?&=%@+,[]-".contains(c);
+    if !word.chars().all(is_plain) {
+        return None;
+    }
+    let (host, _) = word.split_once(['/', '?']).unwrap_or((word, ""));
+    let port = host.rsplit_once(':').map(|(_, port)| port);
+    let has_port = port.is_some_and(|port| port.parse::<u16>().is_ok());
+    match Path::new(word).extension().and_then(OsStr::to_str) {
+        Some("toml") => Some(format!("write `z6 run {word}`")),
+        Some("z6log") => Some(format!("write `z6 analyze {word}`")),
+        _ if has_port || host == "localhost" || host.contains('.') => {
+            Some(format!("write `z6 http://{word}`, or `https://`"))
+        }
+        _ => None,
+    }
 }
 
 /// Whether `-r` is alone, as ab has it.
@@ -185,6 +210,26 @@ mod tests {
     fn message(arguments: &[&str]) -> String {
         let arguments = ["z6"].iter().chain(arguments);
         parse(arguments.map(Into::into)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_word_that_a_command_takes_leads_to_the_command() {
+        let cases = [
+            ("localhost", "z6 http://localhost"),
+            ("localhost:8080", "z6 http://localhost:8080"),
+            ("app:8080/a?b=c", "z6 http://app:8080/a?b=c"),
+            ("example.org/a", "z6 http://example.org/a"),
+            ("[::1]:80", "z6 http://[::1]:80"),
+            ("examples/quickstart.toml", "z6 run examples/quickstart.toml"),
+            ("events.z6log", "z6 analyze events.z6log"),
+        ];
+        for (word, hint) in cases {
+            let text = message(&[word]);
+            assert!(text.contains(&format!("tip: write `{hint}`")), "{word}: {text}");
+        }
+        for word in ["nothing", "a:b", "x\u{1b}.y"] {
+            assert!(!message(&[word]).contains("write `z6"), "{word:?}");
+        }
     }
 
     #[test]
