@@ -175,7 +175,8 @@ fn reason(
         }
         (_, ErrorGroup::Protocol | ErrorGroup::Limit) => {
             let words = kind.framing_words().map_or_else(String::new, |words| format!("{words}, "));
-            Some(format!("{words}byte {detail} of the response"))
+            let note = note.map_or_else(String::new, |note| format!("; {note}"));
+            Some(format!("{words}byte {detail} of the response{note}"))
         }
         (_, ErrorGroup::Timeout) => ms(outline.timeouts_ns.get(request.index()))
             .map(|ms| format!("no complete response within {ms} ms")),
@@ -323,6 +324,19 @@ mod tests {
             (K::Status5xx, 503, ": status 503"),
         ] {
             assert_eq!(words(kind, detail), format!("get to [::1]:80{reason}"));
+        }
+    }
+
+    #[test]
+    fn a_response_in_another_version_says_so() {
+        for kind in [ErrorKind::BadStatusLine, ErrorKind::Http2BadPreface] {
+            let mut examples = Examples::default();
+            examples.note(kind, example(5, 0, 0), Some(b"the server speaks HTTP/9 here"));
+            let words = examples.in_words(&outline()).remove(0).1;
+            assert!(
+                words.ends_with(": byte 0 of the response; the server speaks HTTP/9 here"),
+                "{words}"
+            );
         }
     }
 

@@ -87,6 +87,49 @@ fn a_server_that_ends_a_busy_connection_is_not_stale() {
     );
 }
 
+#[test]
+fn a_server_that_speaks_the_other_version_of_http_is_named() {
+    let says = |answer: &'static [u8]| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                // The preface of HTTP/2 begins like a head.
+                read_head(&mut stream);
+                stream.write_all(answer).unwrap();
+                // What has not been read would make a reset of the close.
+                let _ = stream.shutdown(std::net::Shutdown::Write);
+                let _ = std::io::copy(&mut stream, &mut std::io::sink());
+            }
+        });
+        address
+    };
+    let settings: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let http1 = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    for (answer, version, kind, words) in [
+        (
+            settings,
+            "http1.1",
+            "bad_status_line",
+            "HTTP/2 here: http_version = \"http2-prior-knowledge\"",
+        ),
+        (
+            http1,
+            "http2-prior-knowledge",
+            "http2_bad_preface",
+            "HTTP/1.1 here: http_version = \"http1.1\"",
+        ),
+    ] {
+        let target = format!("http_version = '{version}'");
+        let finished = run(&scenario(says(answer), &target, ""));
+        assert_eq!(errors(&finished), [(kind.to_owned(), 2)]);
+        let found = example(&finished, kind);
+        assert!(found.ends_with(&format!("the server speaks {words}")), "{found}");
+        assert!(summary(&finished).contains(words), "{}", summary(&finished));
+    }
+}
+
 /// The log holds what the server sent; it is never shown as it is.
 #[test]
 fn what_a_server_says_reaches_no_terminal_as_it_is() {
