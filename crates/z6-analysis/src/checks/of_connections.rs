@@ -52,7 +52,7 @@ impl StepCheck<'_> {
             Event::ConnectTimedOut { connection } => {
                 self.state.attempt_timed_out = Some(connections.timeout_kind(connection));
                 self.state.has_failed_some = false;
-                self.state.failing = connections.expected(connection);
+                self.state.timed_out_failing = connections.expected(connection);
                 connections.failed(connection, at, at)
             }
             Event::ConnectionClosed { connection, .. } => connections.closed(connection),

@@ -70,7 +70,7 @@ impl StepCheck<'_> {
     /// There was no connection for the exchange that follows a redirect.
     pub(super) fn redirect_failed(&mut self, exchange: ExchangeSlot, error: ErrorKind) {
         let Some(open) = self.take(exchange) else { return };
-        let end = self.end_unsent();
+        let end = self.end_unsent(error);
         self.take_cause(open.actor, error);
         self.tally.failed += 1;
         let delay_ns =

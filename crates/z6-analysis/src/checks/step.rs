@@ -76,10 +76,12 @@ pub(super) struct WorkerChecks {
     before_end: Tick,
     /// Of the step under way, from its input.
     pub(super) cause: Option<Unsent>,
-    /// How many requests the attempt that has just failed may fail.
+    /// How many requests the attempt of that cause may fail.
     pub(super) failing: u32,
     /// An attempt has timed out, and may fail the requests that come next: the kind of its timeout.
     pub(super) attempt_timed_out: Option<ErrorKind>,
+    /// How many.
+    pub(super) timed_out_failing: u32,
     /// It has failed one.
     pub(super) has_failed_some: bool,
     stop_reason: Option<StoppedBy>,
@@ -120,6 +122,7 @@ impl WorkerChecks {
             attempt_timed_out: None,
             has_failed_some: false,
             failing: 0,
+            timed_out_failing: 0,
             stop_reason: None,
             ended: None,
             grace_end: Tick::MAX,
@@ -132,6 +135,13 @@ impl WorkerChecks {
     /// When it reached the end of the run; 0 if it did not.
     pub(super) fn ended(&self) -> Tick {
         self.ended.unwrap_or(Tick::ZERO)
+    }
+
+    /// The kind of the timeout that a request may now end with, which says that this was the reason: not if the
+    /// attempt that the input tells of failed for it, while another timed out in the same step.
+    fn timed_out(&self, error: ErrorKind) -> Option<ErrorKind> {
+        let is_of_input = matches!(self.cause, Some(Unsent::Attempt(cause)) if cause == error);
+        self.attempt_timed_out.filter(|kind| *kind == error || !is_of_input)
     }
 
     /// How far the run has come by now.
@@ -550,7 +560,7 @@ impl StepCheck<'_> {
             }
             return;
         }
-        let end = self.end_unsent();
+        let end = self.end_unsent(error);
         let cause = self.take_cause(request.actor, error);
         self.tally.sent += 1;
         self.tally.failed += 1;
@@ -565,9 +575,9 @@ impl StepCheck<'_> {
         }
     }
 
-    /// How a step ends for lack of a connection.
-    pub(super) fn end_unsent(&self) -> StepEnd {
-        match self.state.attempt_timed_out {
+    /// How a step ends for lack of a connection, which was lacking for this reason.
+    pub(super) fn end_unsent(&self, error: ErrorKind) -> StepEnd {
+        match self.state.timed_out(error) {
             Some(_) => StepEnd::TimedOut,
             None => StepEnd::Failed,
         }
@@ -576,16 +586,18 @@ impl StepCheck<'_> {
     /// Why a request may end now without a byte on the wire; reports what else it says.
     pub(super) fn take_cause(&mut self, actor: Actor, error: ErrorKind) -> Option<Unsent> {
         let state = &mut *self.state;
-        state.failing = state.failing.saturating_sub(1);
         state.has_failed_some = true;
-        let goes_on = state.failing > 0;
-        let cause = match (state.attempt_timed_out, state.cause) {
+        let cause = match (state.timed_out(error), state.cause) {
             (Some(error), _) => {
-                state.attempt_timed_out = state.attempt_timed_out.filter(|_| goes_on);
+                state.timed_out_failing = state.timed_out_failing.saturating_sub(1);
+                if state.timed_out_failing == 0 {
+                    state.attempt_timed_out = None;
+                }
                 Some(Unsent::Attempt(error))
             }
             (None, Some(cause @ Unsent::Attempt(_))) => {
-                state.cause = state.cause.filter(|_| goes_on);
+                state.failing = state.failing.saturating_sub(1);
+                state.cause = state.cause.filter(|_| state.failing > 0);
                 Some(cause)
             }
             (None, _) => state.cause.take(),
