@@ -133,6 +133,32 @@ fn a_finished_run_is_watched_and_keys_turn_pages() {
     }
 }
 
+/// As when a window is closed or a connection to another machine is lost.
+#[test]
+fn a_watch_ends_with_its_terminal() {
+    let folder = Folder::new(SHOP);
+    folder.run(&["simulate", "s.toml", "--output", "out"]).expect(0);
+    // A pipe that only the watching process holds open: it is at its end when that is gone.
+    let line = format!("mkfifo alive; {} watch out 9>alive", z6());
+    let Some(terminal) = Terminal::start((80, 24), &folder.path("."), &line) else { return };
+    let alive = folder.path("alive");
+    let (sender, gone) = std::sync::mpsc::channel();
+    let mut pipe = loop {
+        // Opening it waits for the one who writes.
+        match std::fs::File::open(&alive) {
+            Ok(pipe) => break pipe,
+            Err(_) => std::thread::yield_now(),
+        }
+    };
+    std::thread::spawn(move || sender.send(std::io::copy(&mut pipe, &mut std::io::sink()).is_ok()));
+    terminal.until(|text| text.contains("q leave"));
+    drop(terminal);
+    assert!(
+        gone.recv_timeout(PATIENCE).is_ok_and(|is_at_end| is_at_end),
+        "it goes on without a terminal"
+    );
+}
+
 #[test]
 fn shards_are_watched_as_one_run_and_those_that_are_missing_are_named() {
     let folder = Folder::new(SHOP);

@@ -8,6 +8,8 @@ use crossterm::terminal::{
     Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{cursor, execute, queue, style};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
 
 /// The terminal while it is ours. Dropping it gives it back as it was.
 #[derive(Debug)]
@@ -20,7 +22,7 @@ pub(crate) enum Pressed {
     Key(char),
     /// The terminal has another size.
     Resized,
-    /// Ctrl-C, or the end of the input.
+    /// Ctrl-C, or the terminal is gone.
     Leave,
 }
 
@@ -68,7 +70,10 @@ impl Screen {
     /// # Errors
     /// The terminal is gone.
     pub(crate) fn pressed(&mut self, timeout: Duration) -> io::Result<Pressed> {
-        if !poll(timeout)? {
+        if is_gone_within(timeout)? {
+            return Ok(Pressed::Leave);
+        }
+        if !poll(Duration::ZERO)? {
             return Ok(Pressed::Nothing);
         }
         Ok(match read()? {
@@ -85,6 +90,21 @@ impl Screen {
             _ => Pressed::Nothing,
         })
     }
+}
+
+/// Waits until the terminal has something for us, at most `timeout`. Whether it is gone: what reads keys there would
+/// read the end of its input for ever.
+fn is_gone_within(timeout: Duration) -> io::Result<bool> {
+    let stdout = io::stdout();
+    let mut terminal = [PollFd::new(&stdout, PollFlags::IN)];
+    let timeout = Timespec::try_from(timeout).map_err(io::Error::other)?;
+    match rustix::event::poll(&mut terminal, Some(&timeout)) {
+        // Another size comes as a signal.
+        Ok(_) | Err(Errno::INTR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+    Ok(terminal[0].revents().intersects(gone))
 }
 
 impl Drop for Screen {
