@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use hdrhistogram::errors::{AdditionError, CreationError, RecordError};
+use hdrhistogram::errors::{AdditionError, CreationError, RecordError, SubtractionError};
 use z6_events::{ConnectionSlot, ExchangeSlot, Population, RequestId, TargetId, Tick, WorkerId};
 
 /// A law of counting that must hold at the end of every run.
@@ -148,4 +148,7 @@ pub enum FoldError {
     /// Two histograms could not be added.
     #[error("two histograms could not be added")]
     HistogramAddition(#[from] AdditionError),
+    /// A histogram does not contain another.
+    #[error("a histogram does not contain what is to be taken from it")]
+    HistogramSubtraction(#[from] SubtractionError),
 }

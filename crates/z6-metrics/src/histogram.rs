@@ -20,6 +20,27 @@ const _: () = assert!(MAX_DURATION_NS + MAX_TIMEOUT_NS <= VALUE_NS_MAX);
 /// three significant digits.
 pub const HISTOGRAM_BYTES_MAX: u64 = 38 * 1_024 * 8;
 
+/// The smallest and the largest of some values, nanoseconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extremes {
+    min_ns: u64,
+    max_ns: u64,
+}
+
+impl Default for Extremes {
+    fn default() -> Extremes {
+        Extremes { min_ns: u64::MAX, max_ns: 0 }
+    }
+}
+
+impl Extremes {
+    #[inline(always)]
+    pub(crate) fn extend(&mut self, value_ns: u64) {
+        self.min_ns = self.min_ns.min(value_ns);
+        self.max_ns = self.max_ns.max(value_ns);
+    }
+}
+
 /// Values in a histogram, with minimum and maximum exact beside it.
 #[derive(Debug, Clone)]
 pub struct Values {
@@ -127,6 +148,16 @@ impl Recorder {
         Ok(())
     }
 
+    /// Takes away values that were recorded here too. Of those that stay, these are the extremes.
+    fn without(&mut self, other: &Recorder, rest: Extremes) -> Result<(), FoldError> {
+        self.values.histogram.subtract(&other.values.histogram)?;
+        (self.values.min_ns, self.values.max_ns) = (rest.min_ns, rest.max_ns);
+        self.sum_ns -= other.sum_ns;
+        self.squares = self.squares.wrapping_sub(other.squares);
+        self.out_of_range -= other.out_of_range;
+        Ok(())
+    }
+
     /// Arithmetic mean, rounded half up, nanoseconds; none without values.
     pub(crate) fn mean_ns(&self) -> Option<u64> {
         let count = u128::from(self.count());
@@ -197,6 +228,20 @@ impl Latency {
     pub(crate) fn merge(&mut self, other: &Latency) -> Result<(), FoldError> {
         merge(&mut self.values, other.values.as_deref())?;
         merge(&mut self.bounds, other.bounds.as_deref())
+    }
+
+    /// Takes away values that were recorded here too. Of those that stay, these are the extremes.
+    ///
+    /// # Errors
+    /// Some of them were not.
+    pub(crate) fn without(&mut self, other: &Latency, rest: Extremes) -> Result<(), FoldError> {
+        if let (Some(mine), Some(other)) = (&mut self.values, &other.values) {
+            mine.without(other, rest)?;
+        }
+        if self.values.as_ref().is_some_and(|mine| mine.count() == 0) {
+            self.values = None;
+        }
+        Ok(())
     }
 
     /// Values and bounds beyond [`VALUE_NS_MAX`].

@@ -155,7 +155,7 @@ impl Requests {
             by_population: Named::default(),
             by_tag: self.groups.by_tag(outline)?,
             by_group: Named(Vec::new()),
-            by_connection: self.by_connection.figures(),
+            by_connection: self.by_connection.figures(total)?,
             by_status: Named(statuses.map(|(status, count)| (status.to_string(), count)).collect()),
             irregularities: Named(totals.irregularities.occurred().collect()),
         })

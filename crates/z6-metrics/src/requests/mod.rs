@@ -154,7 +154,7 @@ impl Requests {
     ) -> Result<(), FoldError> {
         let OpenRequest { request, target, planned, sent, reused, .. } = *open;
         self.totals.reused += u64::from(reused);
-        self.by_connection.kind(reused).counts.sent += 1;
+        self.by_connection.counts(reused).sent += 1;
         self.totals.outcomes.sent += 1;
         self.totals.on_wire += 1;
         self.totals.exchanges += u64::from(open.exchanges);
@@ -254,12 +254,10 @@ impl Requests {
         }
         self.series.response(at, response_ns)?;
         self.groups.count(request, target, |counts| counts.succeeded += 1);
-        let same_kind = self.by_connection.kind(reused);
-        same_kind.counts.succeeded += 1;
+        self.by_connection.counts(reused).succeeded += 1;
         if measured {
             self.measured.succeeded += 1;
-            same_kind.cell.response.value(response_ns)?;
-            same_kind.cell.service.value(service_ns)?;
+            self.by_connection.succeeded(reused, response_ns, service_ns)?;
             self.groups.record(request, target, |cell| {
                 cell.response.value(response_ns)?;
                 cell.service.value(service_ns)
@@ -318,7 +316,7 @@ impl Requests {
         let idle_ns = why.idle_ns;
         let example = Example { worker, at, request, target, address, detail, idle_ns, reused };
         self.count_failed(planned, error, example, why.note);
-        self.by_connection.kind(open.reused).counts.failed += 1;
+        self.by_connection.counts(open.reused).failed += 1;
         if !self.measures(planned) {
             return Ok(());
         }
@@ -350,9 +348,7 @@ impl Requests {
         if self.has_arrival_stamps {
             self.latencies.arrival.bound(service_ns)?;
         }
-        let same_kind = &mut self.by_connection.kind(open.reused).cell;
-        same_kind.response.bound(response_ns)?;
-        same_kind.service.bound(service_ns)?;
+        self.by_connection.unanswered(open.reused, response_ns, service_ns)?;
         self.groups.record(open.request, open.target, |cell| {
             cell.response.bound(response_ns)?;
             cell.service.bound(service_ns)
