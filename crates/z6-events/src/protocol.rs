@@ -37,6 +37,26 @@ pub fn http2_code_name(code: u64) -> Option<&'static str> {
     usize::try_from(code).ok().and_then(|code| HTTP2_CODES.get(code).copied())
 }
 
+/// The frames of HTTP/2 by type (RFC 9113 section 6).
+pub const HTTP2_FRAMES: [&str; 10] = [
+    "DATA",
+    "HEADERS",
+    "PRIORITY",
+    "RST_STREAM",
+    "SETTINGS",
+    "PUSH_PROMISE",
+    "PING",
+    "GOAWAY",
+    "WINDOW_UPDATE",
+    "CONTINUATION",
+];
+
+/// The name of a type of frame of HTTP/2, if it has one.
+#[must_use]
+pub fn http2_frame_name(kind: u64) -> Option<&'static str> {
+    usize::try_from(kind).ok().and_then(|kind| HTTP2_FRAMES.get(kind).copied())
+}
+
 /// What a TLS handshake came to, by its numbers in the registries of TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TlsNegotiated {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use z6_events::protocol::{http2_code_name, http2_frame_name};
 use z6_events::{ErrorGroup, ErrorKind, RequestId, TargetAddresses, TargetId, Tick, WorkerId};
 
 use crate::outline::Outline;
@@ -166,6 +167,21 @@ fn reason(
             let to = note.map_or_else(String::new, |note| format!(" to {note}"));
             Some(format!("redirected with status {detail}{to}"))
         }
+        (ErrorKind::StreamReset | ErrorKind::StreamRefused | ErrorKind::ConnectionGoingAway, _) => {
+            Some(http2_code_words(detail))
+        }
+        (ErrorKind::Http2BadPreface, _) => note.map(str::to_owned),
+        (
+            ErrorKind::Http2BadFrame
+            | ErrorKind::Http2BadSettings
+            | ErrorKind::Http2StreamState
+            | ErrorKind::Http2FlowControl
+            | ErrorKind::Http2Compression
+            | ErrorKind::Http2BadHeader
+            | ErrorKind::Http2BadLength
+            | ErrorKind::Http2Push,
+            _,
+        ) => Some(http2_frame_words(detail)),
         (_, ErrorGroup::Transport) => (detail > 0).then(|| errno_words(detail)),
         (_, ErrorGroup::Tls) => {
             let words = kind.tls_words().unwrap_or("TLS failed");
@@ -173,6 +189,8 @@ fn reason(
             let alert = if detail > 0 { format!(" (alert {detail})") } else { String::new() };
             Some(format!("{words}{alert}{note}"))
         }
+        // Nothing of a response, or a limit of HTTP/2, which has no place.
+        (_, ErrorGroup::Limit) if detail == 0 => None,
         (_, ErrorGroup::Protocol | ErrorGroup::Limit) => {
             let words = kind.framing_words().map_or_else(String::new, |words| format!("{words}, "));
             let note = note.map_or_else(String::new, |note| format!("; {note}"));
@@ -214,6 +232,22 @@ fn bad_source(index: u64, target: TargetId, outline: &Outline) -> String {
     let address = usize::try_from(index).ok().and_then(|index| all.get(index));
     let address = address.map_or_else(|| "?".to_owned(), ToString::to_string);
     bad_source_words(&address)
+}
+
+/// An error code of HTTP/2, that of the peer (RFC 9113 section 7).
+fn http2_code_words(code: u64) -> String {
+    match http2_code_name(code) {
+        Some(name) => format!("the peer said {name} ({code})"),
+        None => format!("the peer said error code {code}"),
+    }
+}
+
+/// The frame in which something was wrong (RFC 9113 section 6).
+fn http2_frame_words(kind: u64) -> String {
+    match http2_frame_name(kind) {
+        Some(name) => format!("in a frame of type {name}"),
+        None => format!("in a frame of type {kind}"),
+    }
 }
 
 /// An errno of Linux in the words of its C library, with its number.
@@ -320,6 +354,16 @@ mod tests {
             (K::IncompleteBody, 42, ": closed after 42 bytes of the response"),
             (K::BadChunk, 47, ": byte 47 of the response"),
             (K::HeadTooLarge, 65_536, ": byte 65536 of the response"),
+            (K::HeadTooLarge, 0, ""),
+            (K::LoopLimit, 0, ""),
+            (K::StreamReset, 2, ": the peer said INTERNAL_ERROR (2)"),
+            (K::StreamRefused, 7, ": the peer said REFUSED_STREAM (7)"),
+            (K::ConnectionGoingAway, 104, ": the peer said error code 104"),
+            (K::Http2BadFrame, 6, ": in a frame of type PING"),
+            (K::Http2FlowControl, 8, ": in a frame of type WINDOW_UPDATE"),
+            (K::Http2BadFrame, 250, ": in a frame of type 250"),
+            (K::Http2BadPreface, 0, ""),
+            (K::Http2ControlFlood, 0, ""),
             (K::RequestTimeout, 0, ": no complete response within 1500 ms"),
             (K::Status5xx, 503, ": status 503"),
         ] {
@@ -329,14 +373,15 @@ mod tests {
 
     #[test]
     fn a_response_in_another_version_says_so() {
-        for kind in [ErrorKind::BadStatusLine, ErrorKind::Http2BadPreface] {
+        for (kind, place) in [
+            (ErrorKind::BadStatusLine, ": byte 0 of the response; "),
+            (ErrorKind::Http2BadPreface, ": "),
+        ] {
             let mut examples = Examples::default();
             examples.note(kind, example(5, 0, 0), Some(b"the server speaks HTTP/9 here"));
             let words = examples.in_words(&outline()).remove(0).1;
-            assert!(
-                words.ends_with(": byte 0 of the response; the server speaks HTTP/9 here"),
-                "{words}"
-            );
+            let expected = format!("{place}the server speaks HTTP/9 here");
+            assert!(words.ends_with(&expected), "{words}");
         }
     }
 
