@@ -46,11 +46,13 @@ pub(crate) struct Place<'a> {
 }
 
 impl Ci {
+    /// `made`: the results directory, if one is named.
+    ///
     /// # Errors
-    /// The JUnit file exists: nothing is overwritten.
-    pub(crate) fn resolve(args: &CiArgs) -> anyhow::Result<Ci> {
-        if let Some(path) = args.junit.as_ref().filter(|path| path.symlink_metadata().is_ok()) {
-            return Err(new_file::exists(path, "--junit"));
+    /// The JUnit file exists, since nothing is overwritten, or has no folder.
+    pub(crate) fn resolve(args: &CiArgs, made: Option<&Path>) -> anyhow::Result<Ci> {
+        if let Some(path) = &args.junit {
+            new_file::check(path, "--junit", made)?;
         }
         Ok(Ci { junit: args.junit.clone(), is_github: args.ci == Some(CiArg::Github) })
     }

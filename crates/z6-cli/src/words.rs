@@ -45,6 +45,9 @@ const OPTIONS: &[Entry] = &[
     (&["--no-colour"], "write `--no-color`"),
     (&["--prng-seed", "--rand-seed", "--random-seed"], "write `--seed N`"),
     (&["--threshold", "--thresholds"], "write [assertions] in the scenario"),
+    (&["--html"], "the page is report.html in the results directory; `z6 report LOG --output FILE` writes it anew"),
+    (&["--dry-run"], "write `z6 validate SCENARIO`, or `z6 plan SCENARIO` for every request of it"),
+    (&["--markdown"], "write `--format markdown`, or `--summary-format markdown` with a run"),
 ];
 
 /// Options of `z6 bench`: what one line of wrk, hey, oha, bombardier, ab, h2load and vegeta may have.
@@ -54,7 +57,7 @@ const BENCH: &[Entry] = &[
     (&["-q"], "oha's -q is of the whole run: write `--rate N`; hey's is of each of its -c workers: write `--rate` with the product of -q and -c"),
     (&["-b"], "a body, as of bombardier, is `--body TEXT`"),
     (&["-D"], "a body file, as of hey and oha, is `--body-file FILE`; a duration, as of h2load, is `--duration TIME`"),
-    (&["-f", "-p"], "the body, as of bombardier and ab, is `--body-file FILE`"),
+    (&["-f", "-p"], "the body, as of bombardier and ab, is `--body-file FILE`; streams of a connection, as of oha, are in [target.http2] of a scenario"),
     (&["-s"], "a script, as of wrk, is written as a scenario: `--scenario` prints one to start from; a timeout, as of ab, is `--timeout TIME`"),
     (&["-l", "-L", "--latency", "--latencies", "--latency-correction", "--percentiles"], "nothing to write: percentiles are always reported, of response times since the planned instant"),
     (&["-a"], "write `--user USER:PASSWORD`"),
@@ -79,6 +82,14 @@ const BENCH: &[Entry] = &[
     (&["--connect-to", "--resolve", "--unix-socket", "--cert", "--key", "--cacert", "--targets", "--rand-regex-url", "--urls-from-file", "--warm-up-time", "--base-uri"], MORE),
     (&["--no-tui", "--no-progress"], "write `--no-live`"),
     (&["--stats"], "nothing to write: statistics are in the summary, and `--json` has them all"),
+    (&["--script"], "a script, as of wrk, is written as a scenario: `--scenario` prints one to start from"),
+    (&["--url"], "write the URL alone"),
+    (&["--http3"], "Z6 speaks HTTP/1.1 and HTTP/2: write `--http2`, or nothing"),
+    (&["-I"], "write `--method HEAD`"),
+    (&["--request"], "write `--method METHOD`"),
+    (&["--accept"], "write `--header 'Accept: ..'`"),
+    (&["--compressed"], "write `--header 'Accept-Encoding: gzip'`"),
+    (&["--redirect", "--location", "--connect-timeout", "-F", "--ipv4", "--ipv6", "--warmup", "--max-concurrent-streams"], MORE),
 ];
 
 #[rustfmt::skip]
@@ -87,7 +98,7 @@ const COMMANDS: &[Entry] = &[
     (&["combine", "join"], "write `z6 merge LOG..`: the shards of a run become one"),
     (&["attack", "load", "quick", "test", "benchmark"], "write `z6 bench URL` for one URL, or `z6 run SCENARIO`"),
     (&["start", "execute"], "write `z6 run SCENARIO`"),
-    (&["summary", "inspect", "stats"], "write `z6 analyze LOG`"),
+    (&["summary", "inspect", "stats", "show", "info"], "write `z6 analyze LOG`"),
     (&["plot", "graph", "chart", "html"], "write `z6 report LOG`: a page with charts"),
     (&["compare"], "write `z6 diff A B`"),
     (&["encode", "dump", "convert"], "write `z6 export LOG`"),

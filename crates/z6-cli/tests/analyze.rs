@@ -46,6 +46,21 @@ fn the_reports_of_a_run_come_out_of_its_log_byte_for_byte() {
 }
 
 #[test]
+fn rates_of_a_part_are_of_its_length() {
+    let folder = Folder::new(
+        "runtime = { duration_seconds = 4, prng_seed = 1 }\n\
+         schedule = { type = 'rate', per_second = 50 }\ntarget.base_url = 'http://a.example'\n\
+         requests = [{ name = 'list', path = '/' }]\nsimulation.service = 'constant:1ms'\n\
+         assertions.p99_latency_ms = 100\n",
+    );
+    folder.run(&["simulate", "s.toml", "--output", "out"]).expect(0);
+    let part = folder.run(&["analyze", "out", "--from", "1", "--to", "2"]).expect(0).stdout;
+    let row = part.lines().find(|line| line.starts_with("list ")).unwrap();
+    assert!(row.contains("  50.0/s"), "{row}");
+    assert!(part.contains("assertions are about the whole") && !part.contains("no assertions"));
+}
+
+#[test]
 fn nothing_is_needed_but_the_log() {
     let folder = short();
     let json = folder.read("out/metrics.json");

@@ -332,6 +332,8 @@ fn reports_go_where_they_are_asked_for_and_nothing_is_overwritten() {
         refused.stderr.contains("page.html exists; choose another file with `--html`"),
         "{refused:?}"
     );
+    let refused = run(&folder, &[&url, "--html", "no/page.html"]).expect(2);
+    assert!(refused.stderr.contains("there is no folder no; choose another"), "{refused:?}");
     let refused = run(&folder, &["run", &url]).expect(2);
     assert!(refused.stderr.contains(&format!("write `z6 {url}`")), "{refused:?}");
     assert_eq!(server.stats().requests, before);

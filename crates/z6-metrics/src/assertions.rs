@@ -74,13 +74,16 @@ impl AssertionResult {
     /// What was demanded, in the units of the summary: `<= 200 ms`.
     #[must_use]
     pub fn expected_words(&self) -> String {
-        format!("{}{}", self.side(), in_units(self.kind, &self.expected))
+        format!("{}{}", self.side(), in_units(self.kind, &self.expected, EXACT))
     }
 
     /// What was observed, in the same units: `6.87 ms`; of windows, the worst.
     #[must_use]
     pub fn actual_words(&self) -> String {
-        let value = in_units(self.kind, &self.actual);
+        let short = |value| in_units(self.kind, value, 0);
+        // Rounded, it would seem to meet the bound.
+        let is_close = !self.passed && short(&self.actual) == short(&self.expected);
+        let value = in_units(self.kind, &self.actual, if is_close { EXACT } else { 0 });
         match (self.windows, self.second) {
             (Some(windows), Some(second)) => {
                 format!("{value} at second {second}, worst of {}", plural(windows, "window"))
@@ -112,7 +115,10 @@ impl fmt::Display for AssertionResult {
     }
 }
 
-fn in_units(kind: AssertionKind, value: &AssertionValue) -> String {
+/// Decimals more than are enough for a reader: nothing of a bound is rounded.
+const EXACT: usize = 6;
+
+fn in_units(kind: AssertionKind, value: &AssertionValue, more: usize) -> String {
     let number = match value {
         AssertionValue::Text(text) => return text.clone(),
         AssertionValue::Number(number) => *number,
@@ -122,13 +128,13 @@ fn in_units(kind: AssertionKind, value: &AssertionValue) -> String {
         | AssertionKind::PercentileMax(_)
         | AssertionKind::MeanMax
         | AssertionKind::LongestMax
-        | AssertionKind::LatenessP99Max => format!("{} ms", decimals(number, 3)),
-        AssertionKind::RpsMin => format!("{}/s", decimals(number, 1)),
+        | AssertionKind::LatenessP99Max => format!("{} ms", decimals(number, 3 + more)),
+        AssertionKind::RpsMin => format!("{}/s", decimals(number, 1 + more)),
         AssertionKind::ErrorRateMax
         | AssertionKind::SuccessRateMin
         | AssertionKind::Status4xxMaxRate
         | AssertionKind::ChecksSuccessRateMin
-        | AssertionKind::Status5xxMaxRate => format!("{} %", decimals(number * 100.0, 4)),
+        | AssertionKind::Status5xxMaxRate => format!("{} %", decimals(number * 100.0, 4 + more)),
         AssertionKind::RequireTrustworthy => plain(number),
     }
 }
@@ -282,4 +288,35 @@ pub(crate) fn result_of_windows(
     }
     (result.windows, result.second) = (Some(judged), worst.map(|worst| worst.second));
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(expected: f64, actual: f64) -> AssertionResult {
+        AssertionResult {
+            goal: None,
+            name: "mean_latency_ms".to_owned(),
+            expected: AssertionValue::Number(expected),
+            actual: AssertionValue::Number(actual),
+            passed: actual <= expected,
+            windows: None,
+            second: None,
+            kind: AssertionKind::MeanMax,
+        }
+    }
+
+    #[test]
+    fn what_misses_its_bound_never_looks_as_if_it_met_it() {
+        let words = |expected, actual| {
+            let result = result(expected, actual);
+            (result.actual_words(), result.expected_words())
+        };
+        let pair = |actual: &str, expected: &str| (actual.to_owned(), expected.to_owned());
+        assert_eq!(words(50.0, 71.3), pair("71.3 ms", "<= 50 ms"));
+        assert_eq!(words(50.0, 7.123_456), pair("7.123 ms", "<= 50 ms"));
+        assert_eq!(words(5.681_051, 5.681_151), pair("5.681151 ms", "<= 5.681051 ms"));
+        assert_eq!(words(0.0004, 0.000_41), pair("0.00041 ms", "<= 0.0004 ms"));
+    }
 }

@@ -131,9 +131,21 @@ pub struct RunFigures {
     /// metrics.json, where `started_at` says it.
     #[serde(skip)]
     pub began_ns: Option<u64>,
+    /// Of some of the requests: the length of the part of the run in which they were planned, seconds. For the
+    /// summary; not part of metrics.json.
+    #[serde(skip)]
+    pub part_seconds: Option<f64>,
     /// Why it is not known when responses had arrived, in words. For the summary; not part of metrics.json.
     #[serde(skip)]
     pub arrival_unknown: Option<String>,
+}
+
+impl RunFigures {
+    /// The length of what the counts of requests are of, seconds.
+    #[must_use]
+    pub fn counted_seconds(&self) -> f64 {
+        self.part_seconds.unwrap_or(self.duration_seconds)
+    }
 }
 
 /// What has a name in metrics.json.

@@ -438,6 +438,9 @@ impl fmt::Display for Doubt {
                  connections overflows, or packets are lost",
                 plural(connections, "connect")
             ),
+            Doubt::ErrorsDominate { failed, ended } if failed == ended => {
+                write!(f, "all of {} failed: there are no latencies of successes", plural(ended, "request"))
+            }
             Doubt::ErrorsDominate { failed, ended } => write!(
                 f,
                 "{} of {} failed: latencies are of the few that succeeded",

@@ -230,11 +230,11 @@ fn pairs(lines: &mut Vec<String>, pairing: &Pairing, style: Style) {
 fn method(lines: &mut Vec<String>, comparison: &Comparison, style: Style) {
     let from = match &comparison.between_runs {
         Some(between) => format!(
-            "from {} and {} runs; beforehand, runs are taken to differ by {} %, with the weight of {}",
+            "from {} and {} runs; beforehand, runs are taken to differ by {} %, with the weight of {} of freedom",
             comparison.a.len(),
             comparison.b.len(),
             plain(round(between.prior_sd_percent)),
-            plural(u64::from(between.prior_degrees), "degree of freedom")
+            plural(u64::from(between.prior_degrees), "degree")
         ),
         None => "from batches of time within each run: how runs differ is not in them".to_owned(),
     };

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use z6_analysis::analyze::{By, Percentile, SLOWEST_MAX};
 use z6_analysis::diff::ComparedLatency;
-use z6_metrics::report::openmetrics::{EDGES_MAX, Edges};
+use z6_metrics::report::openmetrics::{EDGE_NS_MAX, EDGES_MAX, Edges};
+use z6_scenario::NS_PER_SECOND;
 
 use super::{CiArgs, SummaryFormat, duration_ns};
 use crate::exit::UsageError;
@@ -276,6 +277,14 @@ impl EdgesArg {
         if self.edges.len() > EDGES_MAX {
             let count = self.edges.len();
             return Err(UsageError(format!("`--edges` has {count} edges, more than {EDGES_MAX}")));
+        }
+        if let Some(edge) = self.edges.iter().find(|edge| **edge > EDGE_NS_MAX) {
+            let text = format!(
+                "an edge of `--edges` is {} s; the largest is {} s",
+                edge / NS_PER_SECOND,
+                EDGE_NS_MAX / NS_PER_SECOND
+            );
+            return Err(UsageError(text));
         }
         Ok(match self.is_given() {
             true => Edges::new(self.edges.iter().copied()),

@@ -25,10 +25,10 @@ pub(super) fn bench(args: BenchArgs) -> anyhow::Result<Exit> {
     if args.scenario {
         return print(&line, !args.quiet);
     }
-    if let Some(page) = args.html.as_ref().filter(|page| page.symlink_metadata().is_ok()) {
-        return Err(new_file::exists(page, "--html"));
+    if let Some(page) = &args.html {
+        new_file::check(page, "--html", args.output.as_deref())?;
     }
-    let ci = Ci::resolve(&args.ci)?;
+    let ci = Ci::resolve(&args.ci, args.output.as_deref())?;
     let (output, page) = (output(&args), args.html.clone());
     let location = args.output.map_or(ResultsLocation::Temporary, ResultsLocation::Named);
     // A body file is relative to where the command is.

@@ -11,7 +11,7 @@ use crate::log_args;
 use crate::output::ResultsLocation;
 
 pub(super) fn merge(args: &MergeArgs) -> anyhow::Result<Exit> {
-    let ci = Ci::resolve(&args.ci)?;
+    let ci = Ci::resolve(&args.ci, args.output.as_deref())?;
     let run = log_args::open_run(&args.logs)?;
     let merged = run.merge().map_err(log_args::refused)?;
     log_args::warn_of_endings(&run, &merged.endings());

@@ -33,8 +33,8 @@ struct Read {
 
 pub(super) fn report(args: &ReportArgs) -> anyhow::Result<Exit> {
     let is_stdout = args.output == Path::new("-");
-    if !is_stdout && args.output.symlink_metadata().is_ok() {
-        return Err(new_file::exists(&args.output, "--output"));
+    if !is_stdout {
+        new_file::check(&args.output, "--output", None)?;
     }
     let (text, mode) = match (args.a.as_slice(), args.b.as_slice()) {
         (logs, []) => {

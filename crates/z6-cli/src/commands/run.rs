@@ -106,7 +106,7 @@ impl RunOptions {
 }
 
 pub(super) fn run(args: RunArgs) -> anyhow::Result<Exit> {
-    let ci = Ci::resolve(&args.ci)?;
+    let ci = Ci::resolve(&args.ci, args.output.as_deref())?;
     let ran = run_with(&RunOptions::resolve(args), &ci);
     ran.inspect_err(|error| ci.error(error))
 }

@@ -54,7 +54,7 @@ pub(super) fn simulate(args: SimulateArgs) -> anyhow::Result<Exit> {
         let text = "`--junit`, `--ci` and Markdown are about one run: leave out `--runs`";
         return Err(UsageError(text.to_owned()).into());
     }
-    let ci = Ci::resolve(&args.ci)?;
+    let ci = Ci::resolve(&args.ci, args.output.as_deref())?;
     simulate_with(SimulateOptions::resolve(args), &ci).inspect_err(|error| ci.error(error))
 }
 

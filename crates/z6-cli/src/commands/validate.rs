@@ -8,7 +8,7 @@ use crate::console;
 use crate::exit::Exit;
 
 pub(super) fn validate(args: ValidateArgs) -> anyhow::Result<Exit> {
-    let ci = Ci::resolve(&CiArgs { junit: None, ci: args.ci })?;
+    let ci = Ci::resolve(&CiArgs { junit: None, ci: args.ci }, None)?;
     check(args, &ci).inspect_err(|error| ci.error(error))
 }
 

@@ -199,6 +199,7 @@ impl Fold {
             stopped_by,
             tripped,
             warmup_seconds: seconds(self.outline.warmup.0),
+            part_seconds: None,
             arrival_unknown,
             began_ns: self.began_ns,
         }

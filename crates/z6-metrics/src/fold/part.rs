@@ -328,8 +328,10 @@ impl PartFold {
         read: impl FnOnce(&RunLatencies<'_>) -> T,
     ) -> Result<(Metrics, T), FoldError> {
         let ended = if self.ended == Tick::ZERO { self.last } else { self.ended };
+        let part = self.fold.until.min(ended).since(self.from.unwrap_or(Tick::ZERO));
         let (mut metrics, more) = self.fold.finish_with(end, read)?;
         metrics.run.duration_seconds = ended.0 as f64 / NS_PER_SECOND as f64;
+        metrics.run.part_seconds = Some(part as f64 / NS_PER_SECOND as f64);
         if let Some(from) = self.from {
             metrics.run.warmup_seconds = 0.0;
             metrics.time_series.retain(|row| row.second >= from.0 / NS_PER_SECOND);

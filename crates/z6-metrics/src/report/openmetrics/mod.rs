@@ -32,6 +32,9 @@ pub const EDGES_MAX: usize = 100;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edges(Vec<u8>);
 
+/// The largest edge, nanoseconds: the last bucket but one ends there.
+pub const EDGE_NS_MAX: u64 = highest_ns(BUCKETS - 2);
+
 impl Default for Edges {
     /// Two an octave, from 16 us to 69 s.
     fn default() -> Edges {

@@ -28,6 +28,9 @@ fn result(page: &mut Page, metrics: &Metrics) {
             Some(shard) => {
                 format!("this is shard {shard}, and assertions are about all shards together")
             }
+            None if metrics.run.part_seconds.is_some() => {
+                "these are some of the requests, and assertions are about the whole run".to_owned()
+            }
             None => "the scenario has no assertions".to_owned(),
         },
         (0, 1) => "the assertion holds".to_owned(),

@@ -31,7 +31,7 @@ const CONNECTED_AS_SHOWN: usize = 4;
 #[must_use]
 pub fn summary_text(metrics: &Metrics, style: &Style) -> String {
     let mut page = Page::new(*style);
-    let (of, seconds) = (&metrics.requests, metrics.run.duration_seconds);
+    let (of, seconds) = (&metrics.requests, metrics.run.counted_seconds());
     head::head(&mut page, metrics);
     run(&mut page, metrics);
     phases(&mut page, metrics);
