@@ -86,7 +86,7 @@ pub struct Selected {
 pub fn analyze(
     source: &mut impl EventSource,
     scenario: &Scenario,
-    words: &dyn Fn(u64) -> String,
+    words: fn(u64) -> String,
     options: &AnalyzeOptions,
 ) -> Result<Analyzed, AnalyzeError> {
     let mut analysis = Analysis::new(scenario, source, words, options)?;
@@ -124,7 +124,7 @@ impl Analysis {
     fn new(
         scenario: &Scenario,
         source: &impl EventSource,
-        words: &dyn Fn(u64) -> String,
+        words: fn(u64) -> String,
         options: &AnalyzeOptions,
     ) -> Result<Analysis, AnalyzeError> {
         let selection = &options.selection;
