@@ -76,11 +76,11 @@ impl RunEnd {
             StoppedBy::NoStart
             | StoppedBy::Interrupt
             | StoppedBy::Terminate
-            | StoppedBy::Requested => true,
+            | StoppedBy::Requested
+            | StoppedBy::LogLimit => true,
             StoppedBy::Duration
             | StoppedBy::Iterations
             | StoppedBy::NoTarget
-            | StoppedBy::LogLimit
             | StoppedBy::DiskFull
             | StoppedBy::Error
             | StoppedBy::Assertion
@@ -257,6 +257,22 @@ mod tests {
         assert_eq!(end(&[ATTEMPT, READY, reached(StoppedBy::Duration)]), StoppedBy::Duration);
         assert_eq!(end(&[reached(StoppedBy::Duration)]), StoppedBy::Duration);
         assert_eq!(end(&[ATTEMPT, reached(StoppedBy::Interrupt)]), StoppedBy::Interrupt);
+    }
+
+    #[test]
+    fn a_run_that_does_not_begin_after_its_set_up_ends_by_a_reason_from_outside() {
+        let end = |set_up, by| {
+            let mut run = RunEnd::default();
+            run.observe_phase(Phase::SetUp, &reached(set_up));
+            (run.does_not_begin(by), run.stopped_by())
+        };
+        for by in [StoppedBy::NoStart, StoppedBy::Interrupt, StoppedBy::LogLimit] {
+            assert_eq!(end(StoppedBy::Iterations, by), (true, by));
+        }
+        for by in [StoppedBy::Iterations, StoppedBy::Assertion, StoppedBy::SetupFailed] {
+            assert_eq!(end(StoppedBy::Iterations, by), (false, StoppedBy::Error));
+        }
+        assert_eq!(end(StoppedBy::Duration, StoppedBy::NoStart).1, StoppedBy::SetupFailed);
     }
 
     #[test]
