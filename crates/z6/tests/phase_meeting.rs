@@ -292,8 +292,18 @@ fn shards_begin_together_however_long_their_set_ups_take() {
         for (shard, left) in shards.merged.iter().zip(&left) {
             assert_eq!(shard.started_at, z6::rfc3339_utc(left.began_ns()));
         }
+        let began_ms = began.iter().min().unwrap() / 1_000_000;
+        let start = format!("#[StartTime: {}.{:03} ", began_ms / 1_000, began_ms % 1_000);
+        assert!(hdr(folder.path()).contains(&start), "{start}");
         assert_eq!(std::fs::read_dir(place.folder.path()).unwrap().count(), 0);
     }
+}
+
+/// The response times of these logs in seconds of their run.
+fn hdr(folder: &Path) -> String {
+    let (run, mut out) = (RunLog::open(&[folder]).unwrap(), Vec::new());
+    z6_analysis::export::export_hdr(&mut run.blocks().unwrap(), run.scenario(), &mut out).unwrap();
+    String::from_utf8(out).unwrap()
 }
 
 #[test]
