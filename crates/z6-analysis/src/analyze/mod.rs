@@ -13,7 +13,7 @@ mod slowest;
 mod text;
 
 use z6_events::canary::is_planted;
-use z6_events::{BlockEnd, Ending, Event, EventSource, Loops, Tick, Visitor, WorkerId};
+use z6_events::{BlockEnd, Ending, Event, EventSource, Loops, Phase, Tick, Visitor, WorkerId};
 use z6_metrics::{EndFacts, Fold, FoldError, Metrics, PartFold, RequestRow, RunLatencies};
 use z6_scenario::Scenario;
 
@@ -228,6 +228,20 @@ impl Visitor for Analysis {
         }
         if let (Some(row), Some(rows)) = (row, &mut self.rows) {
             rows.row(&row, &mut self.figures)?;
+        }
+        Ok(())
+    }
+
+    fn phase_event(
+        &mut self,
+        phase: Phase,
+        worker: WorkerId,
+        _at: Tick,
+        event: &Event,
+    ) -> Result<(), AnalyzeError> {
+        // A part of the requests is one of those of the run itself.
+        if let Figures::Whole(fold) = &mut self.figures {
+            fold.phase_event(phase, worker, event);
         }
         Ok(())
     }
