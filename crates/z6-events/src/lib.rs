@@ -10,7 +10,8 @@
 //! (what a record leaves out), `fused` (`sent` and `done`), `value` and [`codec`] (all records), [`block`].
 //! Then the file: [`digest`], [`header`], [`attachment`], [`block_header`], [`footer`],
 //! [`assembler`] writing and [`reader`] reading, [`walk`](fn@walk) from a file to its events, `shards` from the files of one run. Beside them `slots` (a table by slot number) and [`exchange`],
-//! which joins an end with its beginning, `shard_stop` and `start_clock` (names among the totals of a footer). docs/EVENT_LOG.md describes the bytes.
+//! which joins an end with its beginning, `shard_stop` and `start_clock` (names among the totals of a footer).
+//! docs/EVENT_LOG.md describes the bytes.
 #![forbid(unsafe_code)]
 
 mod arrival;
