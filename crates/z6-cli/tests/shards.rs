@@ -207,7 +207,7 @@ fn shards_with_set_up_wait_for_each_other_and_are_one_run() {
         let json = folder.run(&["analyze", name, "--format", "json", "--verify"]).expect(0);
         assert!(json.stdout == folder.read(&format!("{name}/metrics.json")), "{name}");
         folder.run(&["replay", name, "--verify"]).expect(0);
-        folder.run(&["report", name, "--output", "page.html"]).expect(0);
+        folder.run(&["report", name, "--output", "-"]).expect(0);
     }
     let merged = folder.run(&["merge", "shards", "--output", "all"]).expect(0);
     assert!(!merged.stdout.contains("began"), "{}", merged.stdout);
@@ -281,11 +281,11 @@ fn a_shard_that_is_set_up_and_meets_no_other_says_who_is_missing() {
     assert!(run.stderr.contains(words), "{}", run.stderr);
     assert!(run.stdout.contains("the shards did not meet"), "{}", run.stdout);
     assert_only_set_up(&folder, "out", "no_start");
-    let past = ["run", "s.toml", "--start-at", "2026-01-01T00:00:00Z", "--output", "late"];
-    let run = folder.run(&past).expect(3);
+    let past = ["run", "s.toml", "--start-at", "2026-01-01T00:00:00Z"];
+    let run = folder.run(&[&past[..], &["--output", "refused"]].concat()).expect(3);
     assert!(run.stderr.contains("`--late-start run`"), "{}", run.stderr);
-    assert_only_set_up(&folder, "late", "no_start");
-    folder.run(&[&past[..], &["--late-start", "run"]].concat()).expect(0);
+    assert_only_set_up(&folder, "refused", "no_start");
+    folder.run(&[&past[..], &["--late-start", "run", "--output", "late"]].concat()).expect(0);
     let metrics = folder.read("late/metrics.json");
     assert_eq!(figure(&metrics, "/requests/succeeded"), 200);
     let json = folder.run(&["analyze", "late", "--format", "json", "--verify"]).expect(0);
