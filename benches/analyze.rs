@@ -93,7 +93,7 @@ fn main() {
     let start = Instant::now();
     let file = BufReader::new(File::open(&path).expect("the file that was written"));
     let mut reader = LogReader::new(file).expect("a log");
-    let read = analyze(&mut reader, &scenario, &|_| String::new(), &AnalyzeOptions::default());
+    let read = analyze(&mut reader, &scenario, |_| String::new(), &AnalyzeOptions::default());
     let seconds = start.elapsed().as_secs_f64();
     std::fs::remove_file(&path).expect("the file that was written");
     let sent = read.map(|analyzed| analyzed.metrics.requests.sent);

@@ -123,7 +123,7 @@ fn open(log: &[u8]) -> Option<LogReader<&[u8]>> {
 pub fn fuzz_analyze(data: &[u8]) {
     let Some((log, scenario)) = log_of(data) else { return };
     let report = |options: &AnalyzeOptions| {
-        let analyzed = analyze(&mut open(&log)?, &scenario, &|_| String::new(), options).ok()?;
+        let analyzed = analyze(&mut open(&log)?, &scenario, |_| String::new(), options).ok()?;
         let summary = analyzed.summary(&scenario, &Style::colored());
         assert!(!summary.is_empty());
         Some(analyzed)

@@ -35,7 +35,7 @@ fn live(scenario: &Scenario, ledger: &Ledger, log: &[u8]) -> Metrics {
 
 fn analyzed(scenario: &Scenario, log: &[u8], options: &AnalyzeOptions) -> Analyzed {
     let mut reader = LogReader::new(log).unwrap();
-    analyze(&mut reader, scenario, &|_| STARTED.to_owned(), options).unwrap()
+    analyze(&mut reader, scenario, |_| STARTED.to_owned(), options).unwrap()
 }
 
 fn filter(text: &str) -> AnalyzeOptions {
@@ -385,7 +385,7 @@ fn a_filter_for_another_scenario_is_refused_before_the_log_is_read() {
     let (scenario, log) = small();
     let mut reader = LogReader::new(&log[..]).unwrap();
     let options = filter("name == \"nobody\"");
-    let error = analyze(&mut reader, &scenario, &|_| String::new(), &options).unwrap_err();
+    let error = analyze(&mut reader, &scenario, |_| String::new(), &options).unwrap_err();
     assert!(matches!(error, AnalyzeError::Filter(_)), "{error}");
 }
 
@@ -398,7 +398,7 @@ fn events_that_contradict_each_other_are_an_error_and_no_panic() {
     let log = ledger.log();
     for options in [AnalyzeOptions::default(), filter("reused")] {
         let mut reader = LogReader::new(&log[..]).unwrap();
-        let error = analyze(&mut reader, &scenario, &|_| String::new(), &options).unwrap_err();
+        let error = analyze(&mut reader, &scenario, |_| String::new(), &options).unwrap_err();
         assert!(matches!(error, AnalyzeError::Fold(_) | AnalyzeError::Log(_)), "{error}");
     }
 }

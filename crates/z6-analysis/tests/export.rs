@@ -30,7 +30,7 @@ fn mixed() -> (Scenario, Ledger) {
 
 fn metrics(scenario: &Scenario, log: &[u8]) -> Metrics {
     let mut reader = LogReader::new(log).unwrap();
-    analyze(&mut reader, scenario, &|_| String::new(), &AnalyzeOptions::default()).unwrap().metrics
+    analyze(&mut reader, scenario, |_| String::new(), &AnalyzeOptions::default()).unwrap().metrics
 }
 
 fn requests(
@@ -517,7 +517,7 @@ fn the_interval_log_is_read_by_the_reader_of_hdrhistogram() {
     let selection = Selection { filter, ..Selection::default() };
     let options = AnalyzeOptions { selection, ..AnalyzeOptions::default() };
     let scenario = ledger::scenario(&whole);
-    let again = analyze(&mut reader, &scenario, &|_| String::new(), &options).unwrap();
+    let again = analyze(&mut reader, &scenario, |_| String::new(), &options).unwrap();
     let stats = again.metrics.latency.response_ns;
     assert_eq!(stats.count, all.len());
     assert_eq!(format!("{largest_ms:.3}"), format!("{:.3}", stats.max.unwrap() as f64 / MS as f64));

@@ -234,7 +234,7 @@ fn verify(log: &[u8]) -> CheckReport {
 fn is_analyzed(log: &[u8]) -> bool {
     let mut reader = LogReader::new(log).unwrap();
     let scenario = scenario(&reader.header().scenario_text);
-    analyze(&mut reader, &scenario, &|_| String::new(), &AnalyzeOptions::default()).is_ok()
+    analyze(&mut reader, &scenario, |_| String::new(), &AnalyzeOptions::default()).is_ok()
 }
 
 #[test]

@@ -112,6 +112,7 @@ fn from_failure(kind: FailureKind) -> Exit {
         FailureKind::NoTarget
         | FailureKind::NoAnswer
         | FailureKind::SetupFailed
+        | FailureKind::NoStart
         | FailureKind::LogLimit
         | FailureKind::DiskFull
         | FailureKind::DataExhausted
@@ -177,6 +178,7 @@ mod tests {
             (FailureKind::NoTarget, 3),
             (FailureKind::NoAnswer, 3),
             (FailureKind::SetupFailed, 3),
+            (FailureKind::NoStart, 3),
             (FailureKind::LogLimit, 3),
             (FailureKind::DiskFull, 3),
             (FailureKind::DataExhausted, 3),

@@ -95,10 +95,11 @@ impl Interrupts {
             signal_hook::low_level::exit(i32::from(Exit::Interrupted.code()));
         }
         state.first = Some(signal);
-        self.flag.store(true, Ordering::Relaxed);
+        // A wait that the flag ends would not say which signal it was.
         if let Some(run) = &state.run {
             signal.stop(run);
         }
+        self.flag.store(true, Ordering::Relaxed);
         self.shared.1.notify_all();
     }
 

@@ -3,7 +3,8 @@
 
 mod common;
 
-use common::{Folder, Outcome, SHORT, figure, outcome};
+use common::{Folder, Outcome, SHORT, Underway, figure, outcome};
+use z6_testing::Signal;
 
 /// Variables by which schedulers say which shard a process is.
 const INDEXES: [&str; 6] = [
@@ -168,10 +169,125 @@ fn a_shard_that_waits_can_be_stopped_and_leaves_nothing() {
     let folder = Folder::new(SHORT);
     let options = ["run", "s.toml", "--shard", "1/2", "--barrier", "tcp://127.0.0.1:1"];
     let mut command = folder.z6(&[&options[..], &["--output", "out"]].concat());
-    let mut waiting = common::Underway::start(&mut command);
+    let mut waiting = Underway::start(&mut command);
     waiting.await_words("waiting at tcp://127.0.0.1:1 for the other 1 shard");
-    waiting.signal(z6_testing::Signal::TERM);
+    waiting.signal(Signal::TERM);
     let end = waiting.end();
     assert_eq!(end.code, Some(130), "{end:?}");
     assert!(!folder.path("out").exists());
+}
+
+/// The same as `SHORT` with a request before and one after.
+fn with_set_up() -> String {
+    format!(
+        "{SHORT}setup.sequence = 'one'\nteardown.sequence = 'one'\nsequence.steps = [{{ request = 'hello' }}]\n\
+         sequences = [{{ name = 'one', steps = [{{ request = 'hello' }}] }}]\n"
+    )
+}
+
+/// One after the other is set up, and every command reads what they leave.
+#[test]
+fn shards_with_set_up_wait_for_each_other_and_are_one_run() {
+    let folder = Folder::new(&with_set_up());
+    std::fs::create_dir(folder.path("meet")).unwrap();
+    let start = |shard: &str| {
+        let output = format!("shards/{}", &shard[..1]);
+        let options = ["--shard", shard, "--barrier", "meet", "--output", &output];
+        Underway::start(&mut folder.z6(&[&["run", "s.toml"], &options[..]].concat()))
+    };
+    let mut first = start("1/2");
+    first.await_words("after [setup] this shard waits at meet for the other 1 shard");
+    await_files(&folder.path("meet"));
+    let second = start("0/2");
+    for end in [second, first].map(Underway::end) {
+        end.expect(0);
+    }
+    folder.run(&["analyze", "shards", "--verify"]).expect(0);
+    for name in ["shards/0", "shards/1"] {
+        let json = folder.run(&["analyze", name, "--format", "json", "--verify"]).expect(0);
+        assert!(json.stdout == folder.read(&format!("{name}/metrics.json")), "{name}");
+        folder.run(&["replay", name, "--verify"]).expect(0);
+        folder.run(&["report", name, "--output", "-"]).expect(0);
+    }
+    let merged = folder.run(&["merge", "shards", "--output", "all"]).expect(0);
+    assert!(!merged.stdout.contains("began"), "{}", merged.stdout);
+    let metrics = folder.read("all/metrics.json");
+    common::assert_conserved(&metrics);
+    assert_eq!(figure(&metrics, "/requests/succeeded"), 200);
+    assert_eq!(figure(&metrics, "/setup/succeeded"), 2);
+    let hdr = folder.run(&["export", "shards", "--format", "hdr"]).expect(0).stdout;
+    let began = figure(&metrics, "/run/started_at").as_str().unwrap().parse::<jiff::Timestamp>();
+    let began_ms = began.unwrap().as_millisecond();
+    let start = format!("#[StartTime: {}.{:03} ", began_ms / 1_000, began_ms % 1_000);
+    assert!(hdr.contains(&start), "{start}{hdr}");
+    for format in ["csv", "ndjson", "openmetrics"] {
+        folder.run(&["export", "shards", "--format", format]).expect(0);
+    }
+    folder.run(&["diff", "shards", "shards"]).expect(0);
+}
+
+/// Waits until there is something in a folder.
+fn await_files(folder: &std::path::Path) {
+    while std::fs::read_dir(folder).unwrap().next().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
+
+/// What a shard leaves that was set up and did not begin.
+fn assert_only_set_up(folder: &Folder, results: &str, stopped_by: &str) {
+    let metrics = folder.read(&format!("{results}/metrics.json"));
+    assert_eq!(figure(&metrics, "/run/stopped_by"), stopped_by);
+    assert_eq!(figure(&metrics, "/requests/planned"), 0);
+    for phase in ["/setup", "/teardown"] {
+        assert_eq!(figure(&metrics, &format!("{phase}/outcome")), "complete");
+    }
+    let json = folder.run(&["analyze", results, "--format", "json", "--verify"]).expect(0);
+    assert!(json.stdout == metrics, "{results}");
+    let replayed = folder.run(&["replay", results, "--verify"]).expect(0);
+    assert!(replayed.stdout.starts_with("identical\n"), "{}", replayed.stdout);
+    for format in ["csv", "ndjson", "hdr", "openmetrics"] {
+        folder.run(&["export", results, "--format", format]).expect(0);
+    }
+}
+
+#[test]
+fn a_shard_that_waits_after_its_set_up_is_stopped_and_torn_down() {
+    let folder = Folder::new(&with_set_up());
+    std::fs::create_dir(folder.path("meet")).unwrap();
+    for (signal, name, stopped_by) in
+        [(Signal::INT, "int", "interrupt"), (Signal::TERM, "term", "terminate")]
+    {
+        let options = ["--shard", "1/2", "--barrier", "meet", "--output", name];
+        let waiting = Underway::start(&mut folder.z6(&[&["run", "s.toml"], &options[..]].concat()));
+        await_files(&folder.path("meet"));
+        waiting.signal(signal);
+        let end = waiting.end();
+        assert_eq!(end.code, Some(130), "{end:?}");
+        assert!(!end.stderr.contains("error:"), "{}", end.stderr);
+        assert_only_set_up(&folder, name, stopped_by);
+        assert_eq!(common::files(&folder.path("meet")), [""; 0]);
+    }
+}
+
+#[test]
+fn a_shard_that_is_set_up_and_meets_no_other_says_who_is_missing() {
+    let folder = Folder::new(&with_set_up());
+    std::fs::create_dir(folder.path("meet")).unwrap();
+    let options = ["--shard", "0/3", "--barrier", "meet", "--barrier-wait", "1s"];
+    let arguments = [&["run", "s.toml"], &options[..], &["--output", "out"]].concat();
+    let run = folder.run(&arguments).expect(3);
+    let words = "error: [setup] succeeded, and the run did not begin: shards 1/3, 2/3 did not come to the \
+                 barrier within 1 s";
+    assert!(run.stderr.contains(words), "{}", run.stderr);
+    assert!(run.stdout.contains("the shards did not meet"), "{}", run.stdout);
+    assert_only_set_up(&folder, "out", "no_start");
+    let past = ["run", "s.toml", "--start-at", "2026-01-01T00:00:00Z"];
+    let run = folder.run(&[&past[..], &["--output", "refused"]].concat()).expect(3);
+    assert!(run.stderr.contains("`--late-start run`"), "{}", run.stderr);
+    assert_only_set_up(&folder, "refused", "no_start");
+    folder.run(&[&past[..], &["--late-start", "run", "--output", "late"]].concat()).expect(0);
+    let metrics = folder.read("late/metrics.json");
+    assert_eq!(figure(&metrics, "/requests/succeeded"), 200);
+    let json = folder.run(&["analyze", "late", "--format", "json", "--verify"]).expect(0);
+    assert!(json.stdout == metrics && metrics.contains("\"late_start\""));
 }

@@ -62,6 +62,8 @@ pub enum StoppedBy {
     SetupFailed = 13,
     /// No request got a complete response in time.
     NoAnswer = 14,
+    /// The shards did not begin together, and after its set-up this one did not begin.
+    NoStart = 16,
 }
 
 impl StoppedBy {
@@ -82,12 +84,13 @@ impl StoppedBy {
             StoppedBy::Requested => 5,
             StoppedBy::Interrupt => 6,
             StoppedBy::Terminate => 7,
-            StoppedBy::SetupFailed => 8,
-            StoppedBy::NoAnswer => 8,
-            StoppedBy::NoTarget => 9,
-            StoppedBy::LogLimit => 10,
-            StoppedBy::DiskFull => 11,
-            StoppedBy::Error => 12,
+            StoppedBy::NoStart => 8,
+            StoppedBy::SetupFailed => 9,
+            StoppedBy::NoAnswer => 9,
+            StoppedBy::NoTarget => 10,
+            StoppedBy::LogLimit => 11,
+            StoppedBy::DiskFull => 12,
+            StoppedBy::Error => 13,
         }
     }
 }
@@ -244,6 +247,7 @@ coded! { StoppedBy {
     Requested = 12 => "requested",
     SetupFailed = 13 => "setup_failed",
     NoAnswer = 14 => "no_answer",
+    NoStart = 16 => "no_start",
 } }
 
 coded! { NeverSentReason {

@@ -10,7 +10,8 @@
 //! (what a record leaves out), `fused` (`sent` and `done`), `value` and [`codec`] (all records), [`block`].
 //! Then the file: [`digest`], [`header`], [`attachment`], [`block_header`], [`footer`],
 //! [`assembler`] writing and [`reader`] reading, [`walk`](fn@walk) from a file to its events, `shards` from the files of one run. Beside them `slots` (a table by slot number) and [`exchange`],
-//! which joins an end with its beginning. docs/EVENT_LOG.md describes the bytes.
+//! which joins an end with its beginning, `shard_stop` and `start_clock` (names among the totals of a footer).
+//! docs/EVENT_LOG.md describes the bytes.
 #![forbid(unsafe_code)]
 
 mod arrival;
@@ -58,6 +59,7 @@ pub mod fuzzing;
 mod shard_stop;
 mod shards;
 mod slots;
+mod start_clock;
 mod walk;
 
 pub use arrival::ArrivalStamp;
@@ -96,6 +98,7 @@ pub use shards::{
     EventSource, MergeStep, MergedReader, Misfit, RunMark, is_same_run, misfits, run_receipt,
 };
 pub use slots::SlotTable;
+pub use start_clock::{start_clock, start_clock_totals};
 pub use text::{EventLine, event_name};
 pub use value::MAX_VALUE_BYTES;
 pub use walk::{BlockEnd, DecodedBlock, Visitor, WalkError, walk};

@@ -1,5 +1,5 @@
-//! What a log's header says about the wall clock at tick 0, as evidence: whether the columns of a shard may be
-//! shifted against those of the others. No latency depends on it.
+//! What a log says about the wall clock at tick 0, in its header or, where set-up comes before, in its footer:
+//! whether the columns of a shard may be shifted against those of the others. No latency depends on it.
 
 use crate::verdict::Doubt;
 

@@ -2,7 +2,7 @@
 
 use z6_events::{
     Driver, Ending, EventSource, LogDigest, LogHeader, NO_ARRIVAL_STAMPS, Partition, ShardStop,
-    StoppedBy, Tick, run_receipt,
+    StoppedBy, Tick, run_receipt, start_clock,
 };
 use z6_scenario::NS_PER_SECOND;
 use z6_scenario::load::limits::{MAX_DURATION_NS, MAX_TIMEOUT_NS};
@@ -65,6 +65,9 @@ pub struct EndFacts {
     pub torn: bool,
     /// What a shard was told of an assertion that stops all shards, or told the others.
     pub stop: Option<ShardStop>,
+    /// What the header would say about the wall clock at tick 0, where set-up comes before that; otherwise
+    /// empty.
+    pub clock: Vec<(String, u64)>,
     /// How the log of each shard ends, by shard, where several are read together and have ended.
     pub shards: Vec<ShardEnd>,
 }
@@ -80,6 +83,8 @@ pub struct ShardEnd {
     pub torn: bool,
     /// What its footer says of an assertion that stops all shards.
     pub stop: Option<ShardStop>,
+    /// What its header would say about the wall clock at tick 0: see [`EndFacts::clock`].
+    pub clock: Vec<(String, u64)>,
 }
 
 impl EndFacts {
@@ -91,6 +96,7 @@ impl EndFacts {
                 log_digest: digest.to_string(),
                 stopped_by: Some(footer.facts.stopped_by),
                 stop: ShardStop::from_totals(&footer.facts.totals),
+                clock: start_clock(&footer.facts.totals),
                 ..EndFacts::default()
             },
             Ending::Torn { .. } => EndFacts { torn: true, ..EndFacts::default() },
@@ -114,13 +120,15 @@ impl EndFacts {
             stopped_by: said.reduce(|a, b| Some(a?.stronger(b?))).flatten(),
             torn: ends.iter().any(|end| end.torn),
             stop: None,
+            clock: Vec::new(),
             shards: ends
                 .into_iter()
-                .map(|EndFacts { log_digest, stopped_by, torn, stop, .. }| ShardEnd {
+                .map(|EndFacts { log_digest, stopped_by, torn, stop, clock, .. }| ShardEnd {
                     log_digest,
                     stopped_by,
                     torn,
                     stop,
+                    clock,
                 })
                 .collect(),
         }

@@ -16,6 +16,8 @@ pub(crate) struct Outline {
     /// Nothing asks for arrival stamps, and the run has no pauses in which they would cost nothing.
     pub(crate) leaves_stamps_out: bool,
     pub(crate) warmup: Tick,
+    /// Set-up comes before the run itself.
+    pub(crate) has_setup: bool,
     /// Name and method of each request.
     pub(crate) requests: Vec<(String, String)>,
     /// Tags of each request.
@@ -47,6 +49,7 @@ impl Outline {
             leaves_stamps_out: scenario.runtime.arrival_stamps == ArrivalStamps::Auto
                 && !scenario.has_pauses(),
             warmup: Tick(scenario.runtime.warmup_ns),
+            has_setup: scenario.setup.is_some(),
             requests: scenario
                 .requests
                 .iter()

@@ -44,7 +44,7 @@ pub struct ShardFigures {
     pub shard: u16,
     /// Event loops.
     pub workers: u16,
-    /// RFC 3339, UTC, by its own clock; empty in a simulated run.
+    /// When its part of the run itself began, RFC 3339, UTC, by its own clock; empty in a simulated run.
     pub started_at: String,
     /// Why it ended; null if its log is truncated, and while it runs.
     #[serde(serialize_with = "name_or_null")]
@@ -89,7 +89,12 @@ pub(crate) struct LoopEvidence {
 struct OneShard {
     shard: u16,
     workers: u16,
-    started_at: String,
+    /// The wall clock at the first tick of its log, nanoseconds since 1970, 0 for none.
+    epoch_ns: u64,
+    /// The same at tick 0 of the run itself, where that has other phases and has begun.
+    began_ns: Option<u64>,
+    /// What the header says about the clock.
+    clock: Vec<(String, u64)>,
     counts: Outcomes,
     pace: Pace,
     loop_lag: Latency,
@@ -114,10 +119,19 @@ pub(crate) struct Shards {
     all: Vec<OneShard>,
     /// By place of the event loop: its shard in `all`, and what it counts into the rate.
     loops: Vec<(usize, RateWindow)>,
-    /// The shard that began last, and how long after the first, nanoseconds.
-    apart: (u16, u64),
-    /// How far the clocks may be apart beyond that, nanoseconds.
-    clock_error_ns: u64,
+    /// Set-up comes before the run itself.
+    has_setup: bool,
+    /// Puts a wall clock in words.
+    words: fn(u64) -> String,
+}
+
+/// When a shard began, and what is known of its clock then.
+#[derive(Debug, Clone, Copy)]
+struct Beginning<'a> {
+    shard: u16,
+    /// By its own wall clock, nanoseconds since 1970.
+    wall_ns: u64,
+    clock: &'a [(String, u64)],
 }
 
 impl Shards {
@@ -126,12 +140,14 @@ impl Shards {
         outline: &Outline,
         headers: &[&LogHeader],
         loops: &Loops,
-        words: &dyn Fn(u64) -> String,
+        words: fn(u64) -> String,
     ) -> Shards {
         let one = |header: &&LogHeader| OneShard {
             shard: header.shard,
             workers: header.workers,
-            started_at: words(header.wall_epoch_ns),
+            epoch_ns: header.wall_epoch_ns,
+            began_ns: None,
+            clock: header.clock.clone(),
             counts: Outcomes::default(),
             pace: Pace::default(),
             loop_lag: Latency::default(),
@@ -152,10 +168,15 @@ impl Shards {
             count: loops.shards_of_run(),
             missing: loops.missing(),
             loops: loops.all().iter().map(of_loop).collect(),
-            apart: apart(headers),
-            clock_error_ns: clock_error_ns(headers),
+            has_setup: outline.has_setup,
+            words,
             all,
         }
+    }
+
+    /// The shard of this event loop began at this instant of its wall clock.
+    pub(crate) fn began(&mut self, place: WorkerId, wall_ns: u64) {
+        self.of(place).began_ns = Some(wall_ns);
     }
 
     /// Gives the addresses of all shards common numbers; returns them by target. Names may resolve to
@@ -295,7 +316,7 @@ impl Shards {
             ShardFigures {
                 shard: one.shard,
                 workers: one.workers,
-                started_at: one.started_at.clone(),
+                started_at: (self.words)(one.began_ns.unwrap_or(one.epoch_ns)),
                 stopped_by: end.and_then(|end| end.stopped_by),
                 log_digest: end.map_or_else(String::new, |end| end.log_digest.clone()),
                 planned: one.counts.planned,
@@ -308,11 +329,11 @@ impl Shards {
             }
         });
         let merged: Vec<ShardFigures> = merged.collect();
-        let doubts = self.doubts(&merged);
+        let doubts = self.doubts(&merged, ends);
         (ShardsFigures { count: self.count, missing: self.missing.clone(), merged }, doubts)
     }
 
-    fn doubts(&self, merged: &[ShardFigures]) -> Vec<Doubt> {
+    fn doubts(&self, merged: &[ShardFigures], ends: &[ShardEnd]) -> Vec<Doubt> {
         let of = self.count;
         let mut doubts = Vec::new();
         if let Some(first) = self.missing.first().copied() {
@@ -324,18 +345,39 @@ impl Shards {
             let by = first.doubts.first().map_or("", Doubt::kind);
             doubts.push(Doubt::ShardsDegraded { shards, first: first.shard, of, by });
         }
-        let (shard, late_ns) = self.apart;
+        let all = self.all.iter().enumerate();
+        let beginnings =
+            all.filter_map(|(index, one)| one.beginning(self.has_setup, ends.get(index)));
+        let beginnings: Vec<Beginning<'_>> = beginnings.collect();
+        let (shard, late_ns) = apart(&beginnings);
         if late_ns > SHARDS_APART_NS_MAX {
             doubts.push(Doubt::ShardsApart { shard, late_ns });
         }
-        if self.clock_error_ns > SHARDS_APART_NS_MAX {
-            doubts.push(Doubt::ClocksUnsure { error_ns: self.clock_error_ns });
+        let error_ns = clock_error_ns(&beginnings);
+        if error_ns > SHARDS_APART_NS_MAX {
+            doubts.push(Doubt::ClocksUnsure { error_ns });
         }
         doubts
     }
 }
 
 impl OneShard {
+    /// When it began; none if it did not, or if that is not known yet: after a set-up the footer says how far the
+    /// clock is from that of shard 0.
+    fn beginning<'a>(
+        &'a self,
+        has_setup: bool,
+        end: Option<&'a ShardEnd>,
+    ) -> Option<Beginning<'a>> {
+        let (shard, of_header) = (self.shard, self.clock.as_slice());
+        if !has_setup {
+            return Some(Beginning { shard, wall_ns: self.epoch_ns, clock: of_header });
+        }
+        let end = end.filter(|end| !end.torn)?;
+        let clock = if end.clock.is_empty() { of_header } else { &end.clock };
+        Some(Beginning { shard, wall_ns: self.began_ns?, clock })
+    }
+
     /// What degrades the verdict on this shard.
     fn doubts(&self, outline: &Outline, loops: &LoopEvidence, torn: bool) -> Vec<Doubt> {
         let lag = stats(&self.loop_lag);
@@ -358,36 +400,38 @@ impl OneShard {
     }
 }
 
-/// A number of the clock state in a header.
-fn clock(header: &LogHeader, name: &str) -> Option<u64> {
-    header.clock.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
-}
+impl Beginning<'_> {
+    /// A number of the state of the clock.
+    fn fact(&self, name: &str) -> Option<u64> {
+        self.clock.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
+    }
 
-/// When a shard began, by the clock of shard 0 as far as that is known, nanoseconds.
-fn began_ns(header: &LogHeader) -> i128 {
-    // Negative values are two's complement.
-    let offset_ns = clock(header, "clock_offset_ns").unwrap_or(0) as i64;
-    i128::from(header.wall_epoch_ns) - i128::from(offset_ns)
+    /// When it was by the clock of shard 0, as far as that is known, nanoseconds.
+    fn common_ns(&self) -> i128 {
+        // Negative values are two's complement.
+        let offset_ns = self.fact("clock_offset_ns").unwrap_or(0) as i64;
+        i128::from(self.wall_ns) - i128::from(offset_ns)
+    }
 }
 
 /// The shard that began last, and how long after the first.
-fn apart(headers: &[&LogHeader]) -> (u16, u64) {
-    let known = || headers.iter().filter(|header| header.wall_epoch_ns > 0);
-    let first = known().map(|header| began_ns(header)).min().unwrap_or(0);
-    let last = known().max_by_key(|header| (began_ns(header), std::cmp::Reverse(header.shard)));
+fn apart(all: &[Beginning<'_>]) -> (u16, u64) {
+    let known = || all.iter().filter(|one| one.wall_ns > 0);
+    let first = known().map(Beginning::common_ns).min().unwrap_or(0);
+    let last = known().max_by_key(|one| (one.common_ns(), std::cmp::Reverse(one.shard)));
     last.map_or((0, 0), |last| {
-        (last.shard, u64::try_from(began_ns(last) - first).unwrap_or(u64::MAX))
+        (last.shard, u64::try_from(last.common_ns() - first).unwrap_or(u64::MAX))
     })
 }
 
 /// How far two clocks may be apart: the two largest bounds together. Of a shard whose offset was measured
 /// that is the bound of the offset.
-fn clock_error_ns(headers: &[&LogHeader]) -> u64 {
-    let bound = |header: &&LogHeader| {
+fn clock_error_ns(all: &[Beginning<'_>]) -> u64 {
+    let bound = |one: &Beginning<'_>| {
         let names = ["clock_offset_error_ns", "clock_max_error_ns"];
-        names.into_iter().find_map(|name| clock(header, name)).unwrap_or(0)
+        names.into_iter().find_map(|name| one.fact(name)).unwrap_or(0)
     };
-    let mut bounds: Vec<u64> = headers.iter().map(bound).collect();
+    let mut bounds: Vec<u64> = all.iter().map(bound).collect();
     bounds.sort_unstable_by(|a, b| b.cmp(a));
     bounds.iter().take(2).fold(0, |sum, bound| sum.saturating_add(*bound))
 }

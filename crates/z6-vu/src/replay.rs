@@ -221,7 +221,10 @@ fn replay_on<R: Read>(log: R, prepare: &dyn Fn(Engine) -> Engine) -> Result<Outc
     match (reader.ending().cloned(), reader.skipped_blocks()) {
         (Some(ending), 0) => {
             let is_whole = end.has_begun() || !may_begin(&scenario, &end);
-            if !is_whole && matches!(ending, Ending::Clean { .. }) {
+            if !is_whole
+                && let Ending::Clean { footer, .. } = &ending
+                && !end.does_not_begin(footer.facts.stopped_by)
+            {
                 return Err(ReplayError::Phases { block: again.blocks() });
             }
             workers.extend(aside.map(|(_, worker)| worker));

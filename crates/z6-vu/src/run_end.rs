@@ -28,6 +28,8 @@ pub struct RunEnd {
     setup_answered: bool,
     /// None as long as there is nothing of it.
     setup: Option<Box<PhaseTally>>,
+    /// What kept the run itself from beginning though set-up had succeeded.
+    not_begun: Option<StoppedBy>,
 }
 
 impl RunEnd {
@@ -67,6 +69,30 @@ impl RunEnd {
         self.has_begun
     }
 
+    /// The run itself does not begin though set-up has succeeded. No event says so or why: the footer does. Returns
+    /// whether this can be the reason.
+    pub fn does_not_begin(&mut self, by: StoppedBy) -> bool {
+        let is_possible = match by {
+            StoppedBy::NoStart
+            | StoppedBy::Interrupt
+            | StoppedBy::Terminate
+            | StoppedBy::Requested
+            | StoppedBy::LogLimit => true,
+            StoppedBy::Duration
+            | StoppedBy::Iterations
+            | StoppedBy::NoTarget
+            | StoppedBy::DiskFull
+            | StoppedBy::Error
+            | StoppedBy::Assertion
+            | StoppedBy::DataExhausted
+            | StoppedBy::OnFailure
+            | StoppedBy::SetupFailed
+            | StoppedBy::NoAnswer => false,
+        };
+        self.not_begun = Some(by).filter(|_| is_possible);
+        is_possible
+    }
+
     /// Whether any request of this phase got a complete response; those of tear-down do not count.
     #[must_use]
     pub fn is_answered_in(&self, phase: Phase) -> bool {
@@ -82,7 +108,7 @@ impl RunEnd {
     /// ready ended because there was no target, unless it was stopped before that was known.
     #[must_use]
     pub fn stopped_by(&self) -> StoppedBy {
-        let by = self.by.or_else(|| self.by_setup()).unwrap_or(StoppedBy::Error);
+        let by = self.by.or_else(|| self.by_setup()).or(self.not_begun).unwrap_or(StoppedBy::Error);
         match by {
             StoppedBy::Duration | StoppedBy::Iterations if self.attempted && !self.connected => {
                 StoppedBy::NoTarget
@@ -100,7 +126,8 @@ impl RunEnd {
             | StoppedBy::OnFailure
             | StoppedBy::SetupFailed
             | StoppedBy::Requested
-            | StoppedBy::NoAnswer => by,
+            | StoppedBy::NoAnswer
+            | StoppedBy::NoStart => by,
         }
     }
 
@@ -230,6 +257,22 @@ mod tests {
         assert_eq!(end(&[ATTEMPT, READY, reached(StoppedBy::Duration)]), StoppedBy::Duration);
         assert_eq!(end(&[reached(StoppedBy::Duration)]), StoppedBy::Duration);
         assert_eq!(end(&[ATTEMPT, reached(StoppedBy::Interrupt)]), StoppedBy::Interrupt);
+    }
+
+    #[test]
+    fn a_run_that_does_not_begin_after_its_set_up_ends_by_a_reason_from_outside() {
+        let end = |set_up, by| {
+            let mut run = RunEnd::default();
+            run.observe_phase(Phase::SetUp, &reached(set_up));
+            (run.does_not_begin(by), run.stopped_by())
+        };
+        for by in [StoppedBy::NoStart, StoppedBy::Interrupt, StoppedBy::LogLimit] {
+            assert_eq!(end(StoppedBy::Iterations, by), (true, by));
+        }
+        for by in [StoppedBy::Iterations, StoppedBy::Assertion, StoppedBy::SetupFailed] {
+            assert_eq!(end(StoppedBy::Iterations, by), (false, StoppedBy::Error));
+        }
+        assert_eq!(end(StoppedBy::Duration, StoppedBy::NoStart).1, StoppedBy::SetupFailed);
     }
 
     #[test]

@@ -77,7 +77,6 @@ fn finding(scenario: &Scenario, error: &StartError) -> Option<Diagnostic> {
             Some(Diagnostic::error("bad_request", span, error.to_string()))
         }
         StartError::Resolve(_)
-        | StartError::SetupMeeting
         | StartError::Tunnel { .. }
         | StartError::NoBuiltin { .. }
         | StartError::Descriptors { .. }

@@ -24,6 +24,8 @@ pub enum FailureKind {
     NoAnswer,
     /// `[setup]` failed, and the run itself did not begin.
     SetupFailed,
+    /// The shards did not begin together, and after its `[setup]` the run itself did not begin.
+    NoStart,
     /// The event log reached `max_event_log_bytes`.
     LogLimit,
     /// The event log could not be written.
@@ -93,6 +95,8 @@ impl std::error::Error for RunFailure {}
 struct Said {
     /// The address and the reason, if there was no target.
     no_target: Option<String>,
+    /// What kept the run from beginning after its set-up.
+    not_begun: Option<String>,
     of_log: bool,
     of_panic: bool,
     time_limit: Option<Duration>,
@@ -133,6 +137,11 @@ impl Findings {
                     FailureKind::SetupFailed,
                     format!("[setup] failed, and the run did not begin{why}"),
                 );
+            }
+            StoppedBy::NoStart => {
+                let why = said.not_begun.as_deref().unwrap_or("the shards did not meet");
+                let reason = format!("[setup] succeeded, and the run did not begin: {why}");
+                self.add(FailureKind::NoStart, reason);
             }
             StoppedBy::LogLimit => {
                 self.add(FailureKind::LogLimit, "the event log reached `max_event_log_bytes`");
@@ -220,6 +229,10 @@ impl Finished {
             &self.metrics,
             &Said {
                 no_target: self.no_target_message(),
+                #[cfg(feature = "run")]
+                not_begun: self.not_begun.as_ref().map(|error| full_message(error)),
+                #[cfg(not(feature = "run"))]
+                not_begun: None,
                 // The error of the log has the words.
                 of_log: self.log_error.is_some(),
                 // A worker ended without a reason, or the message of a panic follows.

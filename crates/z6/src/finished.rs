@@ -18,7 +18,7 @@ use z6_metrics::{EndFacts, Metrics, Style};
 use z6_scenario::Scenario;
 use z6_vu::log_file::{LogError, partial_path};
 #[cfg(feature = "run")]
-use z6_vu::reactor::{AttemptFailure, LostShard};
+use z6_vu::reactor::{AttemptFailure, LostShard, StartError};
 
 #[cfg(feature = "builtin")]
 use crate::builtin::{Builtin, BuiltinReport};
@@ -62,6 +62,10 @@ pub struct Finished {
     /// they would have reported, or, for shard 0, could no longer stop this one.
     #[cfg(feature = "run")]
     pub lost_shards: Vec<LostShard>,
+    /// What kept the run itself from beginning after its `[setup]`: shards that did not meet. None if it was
+    /// stopped while it waited for them.
+    #[cfg(feature = "run")]
+    pub not_begun: Option<StartError>,
     /// The time limit that stopped it, if it was that: [`Run::time_limit`](crate::Run::time_limit).
     pub time_limit: Option<Duration>,
     /// What the built-in target saw, if it was used.
@@ -88,6 +92,7 @@ impl Finished {
             stopped_by: Some(report.stopped_by),
             torn: report.digest.is_none(),
             stop: report.shard_stop,
+            clock: report.start_clock,
             ..EndFacts::default()
         };
         let metrics = report.watcher.finish(end, &report.header)?;
@@ -107,6 +112,8 @@ impl Finished {
             panic: report.panic,
             #[cfg(feature = "run")]
             lost_shards: report.lost_shards,
+            #[cfg(feature = "run")]
+            not_begun: report.not_begun,
             time_limit: report.time_limit,
             #[cfg(feature = "builtin")]
             builtin,

@@ -42,7 +42,7 @@ impl RunFold {
 
     /// A fold over no events yet, for those of a log or of the logs of several shards.
     pub(crate) fn of_source(scenario: &Scenario, source: &impl EventSource) -> RunFold {
-        let fold = LiveFold::new(Fold::of_source(scenario, source, &rfc3339_utc));
+        let fold = LiveFold::new(Fold::of_source(scenario, source, rfc3339_utc));
         let has_shards = source.is_run_of_shards();
         let stops = has_shards.then(|| ShardStops::new(source.loops()));
         RunFold { fold, has_shards, stops }

@@ -53,7 +53,8 @@ impl RealRun {
     }
 
     /// The instant of tick 0 on this machine's wall clock: the start of the run waits for it. Shards of one run are
-    /// given the same. See [`late_start`](RealRun::late_start) for an instant that has passed.
+    /// given the same. With `[setup]` that runs at once, and the run itself begins at the instant. See
+    /// [`late_start`](RealRun::late_start) for an instant that has passed.
     #[must_use]
     pub fn start_at(mut self, instant: SystemTime) -> RealRun {
         let since = instant.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -70,15 +71,17 @@ impl RealRun {
     }
 
     /// Where this shard meets the others before it begins, and how long it waits for them. Of no effect on a
-    /// run that has no others. Over TCP, assertions over windows with `stop = true` are judged over all shards,
-    /// and stop all of them; shard 0 judges.
+    /// run that has no others. With `[setup]` they meet once each has been set up. Over TCP, assertions over
+    /// windows with `stop = true` are judged over all shards, and stop all of them; shard 0 judges.
     #[must_use]
     pub fn barrier(mut self, barrier: Barrier, wait_max: Duration) -> RealRun {
         (self.meeting.barrier, self.meeting.wait_max) = (Some(barrier), wait_max);
         self
     }
 
-    /// A flag that ends every wait for the start once it is true: [`start`](RealRun::start) then fails.
+    /// A flag that ends every wait for the start once it is true: [`start`](RealRun::start) then fails. A wait that
+    /// follows `[setup]` ends as if the run were asked to stop: nothing of the run itself is sent, and tear-down
+    /// follows.
     #[must_use]
     pub fn cancelled_by(mut self, flag: Arc<AtomicBool>) -> RealRun {
         self.meeting.cancelled = flag;

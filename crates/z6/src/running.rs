@@ -17,7 +17,7 @@ use z6_metrics::LiveSnapshot;
 use z6_scenario::Scenario;
 use z6_vu::log_file::LogError;
 #[cfg(feature = "run")]
-use z6_vu::reactor::{AttemptFailure, LostShard, RunReport, RunSpec};
+use z6_vu::reactor::{AttemptFailure, LostShard, RunReport, RunSpec, StartError};
 
 #[cfg(feature = "builtin")]
 use crate::builtin::Builtin;
@@ -164,6 +164,10 @@ pub(crate) struct Report {
     pub(crate) shard_stop: Option<z6_events::ShardStop>,
     #[cfg(feature = "run")]
     pub(crate) lost_shards: Vec<LostShard>,
+    /// What the footer says of the wall clock at tick 0, where that came after set-up.
+    pub(crate) start_clock: Vec<(String, u64)>,
+    #[cfg(feature = "run")]
+    pub(crate) not_begun: Option<StartError>,
     /// The time limit that stopped it, if it was that.
     pub(crate) time_limit: Option<Duration>,
     #[cfg(feature = "simulate")]
@@ -184,6 +188,8 @@ impl From<RunReport<Watcher>> for Report {
             panic: report.panic,
             shard_stop: report.shard_stop,
             lost_shards: report.lost_shards,
+            start_clock: report.start_clock,
+            not_begun: report.not_begun,
             time_limit: None,
             #[cfg(feature = "simulate")]
             simulation: None,

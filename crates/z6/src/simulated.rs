@@ -229,6 +229,9 @@ impl Simulated {
             shard_stop: None,
             #[cfg(feature = "run")]
             lost_shards: Vec::new(),
+            start_clock: Vec::new(),
+            #[cfg(feature = "run")]
+            not_begun: None,
             time_limit: time_limit.and_then(|(limit, is_reached)| {
                 is_reached.load(Ordering::Relaxed).then_some(limit)
             }),

@@ -54,7 +54,7 @@ fn words(_: u64) -> String {
 fn merged(scenario: &Scenario, logs: &[Vec<u8>]) -> Metrics {
     let readers = logs.iter().map(|log| LogReader::new(&log[..]).unwrap()).collect();
     let mut reader = MergedReader::new(readers).unwrap();
-    let mut fold = Fold::of_source(scenario, &reader, &words);
+    let mut fold = Fold::of_source(scenario, &reader, words);
     let endings = reader.walk_all(&mut fold).unwrap();
     fold.finish(EndFacts::from_endings(&reader, &endings)).unwrap()
 }

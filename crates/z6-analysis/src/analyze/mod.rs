@@ -13,7 +13,7 @@ mod slowest;
 mod text;
 
 use z6_events::canary::is_planted;
-use z6_events::{BlockEnd, Ending, Event, EventSource, Loops, Tick, Visitor, WorkerId};
+use z6_events::{BlockEnd, Ending, Event, EventSource, Loops, Phase, Tick, Visitor, WorkerId};
 use z6_metrics::{EndFacts, Fold, FoldError, Metrics, PartFold, RequestRow, RunLatencies};
 use z6_scenario::Scenario;
 
@@ -86,7 +86,7 @@ pub struct Selected {
 pub fn analyze(
     source: &mut impl EventSource,
     scenario: &Scenario,
-    words: &dyn Fn(u64) -> String,
+    words: fn(u64) -> String,
     options: &AnalyzeOptions,
 ) -> Result<Analyzed, AnalyzeError> {
     let mut analysis = Analysis::new(scenario, source, words, options)?;
@@ -124,7 +124,7 @@ impl Analysis {
     fn new(
         scenario: &Scenario,
         source: &impl EventSource,
-        words: &dyn Fn(u64) -> String,
+        words: fn(u64) -> String,
         options: &AnalyzeOptions,
     ) -> Result<Analysis, AnalyzeError> {
         let selection = &options.selection;
@@ -228,6 +228,20 @@ impl Visitor for Analysis {
         }
         if let (Some(row), Some(rows)) = (row, &mut self.rows) {
             rows.row(&row, &mut self.figures)?;
+        }
+        Ok(())
+    }
+
+    fn phase_event(
+        &mut self,
+        phase: Phase,
+        worker: WorkerId,
+        _at: Tick,
+        event: &Event,
+    ) -> Result<(), AnalyzeError> {
+        // A part of the requests is one of those of the run itself.
+        if let Figures::Whole(fold) = &mut self.figures {
+            fold.phase_event(phase, worker, event);
         }
         Ok(())
     }

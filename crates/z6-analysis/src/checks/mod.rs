@@ -161,7 +161,7 @@ impl Checks {
         let Ending::Clean { footer, .. } = ending else { return self.report };
         self.report.unknown_records = footer.events.saturating_sub(self.report.events);
         if self.has_setup && !self.has_begun {
-            // Set-up failed; whether that is so is for the replay to say.
+            // Set-up failed, or the shards did not meet; whether that is so is for the replay to say.
             return self.report;
         }
         let index = self.report.events;

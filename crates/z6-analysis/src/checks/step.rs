@@ -752,6 +752,7 @@ impl StepCheck<'_> {
             | StoppedBy::LogLimit
             | StoppedBy::DiskFull
             | StoppedBy::SetupFailed
+            | StoppedBy::NoStart
             | StoppedBy::Error => 0,
             StoppedBy::Duration
             | StoppedBy::Iterations
@@ -782,7 +783,8 @@ impl StepCheck<'_> {
             | StoppedBy::OnFailure
             | StoppedBy::SetupFailed
             | StoppedBy::Requested
-            | StoppedBy::NoAnswer => {
+            | StoppedBy::NoAnswer
+            | StoppedBy::NoStart => {
                 if self.state.stop_reason != Some(by) {
                     self.report(None, ViolationKind::CauselessStop { by: by.name() });
                 }

@@ -28,6 +28,10 @@ const LEGEND: &str =
 /// An interval log being written.
 pub(super) struct HdrExport<'a, W: Write> {
     out: &'a mut W,
+    /// The earliest wall clock of the headers, nanoseconds since 1970, until the heading is written.
+    epoch_ns: Option<u64>,
+    /// When the run itself began, where it has other phases: its first shard.
+    began_ns: Option<u64>,
     serializer: &'a mut V2DeflateSerializer,
     line: Vec<u8>,
     join: RequestJoin,
@@ -71,7 +75,7 @@ impl Pool {
 }
 
 /// Begins an interval log: the lines before the first interval.
-pub(super) fn write_heading(out: &mut impl Write, wall_epoch_ns: u64) -> io::Result<()> {
+fn write_heading(out: &mut impl Write, wall_epoch_ns: u64) -> io::Result<()> {
     writeln!(out, "#[Z6: response times of successes, nanoseconds; a tag is a request's name]")?;
     writeln!(out, "#[Histogram log format version 1.3]")?;
     if wall_epoch_ns > 0 {
@@ -87,15 +91,17 @@ pub(super) fn write_heading(out: &mut impl Write, wall_epoch_ns: u64) -> io::Res
 }
 
 impl<'a, W: Write> HdrExport<'a, W> {
-    /// Goes on after [`write_heading`].
+    /// Nothing is written yet. `epoch_ns` is the earliest wall clock of the headers.
     pub(super) fn new(
         scenario: &Scenario,
-        loops: Loops,
+        (loops, epoch_ns): (Loops, u64),
         out: &'a mut W,
         serializer: &'a mut V2DeflateSerializer,
     ) -> HdrExport<'a, W> {
         HdrExport {
             out,
+            epoch_ns: Some(epoch_ns),
+            began_ns: None,
             serializer,
             line: Vec::new(),
             passed: vec![0; usize::from(loops.count())],
@@ -114,7 +120,16 @@ impl<'a, W: Write> HdrExport<'a, W> {
     /// Response times written.
     pub(super) fn finish(mut self) -> Result<u64, AnalyzeError> {
         self.write_before(u64::MAX)?;
+        self.head()?;
         Ok(self.written)
+    }
+
+    /// Writes the heading, once: when the run itself began is known before the first interval.
+    fn head(&mut self) -> io::Result<()> {
+        match self.epoch_ns.take() {
+            Some(epoch_ns) => write_heading(self.out, self.began_ns.unwrap_or(epoch_ns)),
+            None => Ok(()),
+        }
     }
 
     fn record(
@@ -177,6 +192,7 @@ impl<'a, W: Write> HdrExport<'a, W> {
         values: &Values,
         request: Option<RequestId>,
     ) -> Result<(), AnalyzeError> {
+        self.head()?;
         let tag = request.and_then(|request| self.tags.get(request.index()));
         let tag = tag.and_then(|tag| Tag::new(tag));
         let (start, length) = (Duration::from_secs(second), Duration::from_secs(1));
@@ -213,6 +229,10 @@ impl<W: Write> Visitor for HdrExport<'_, W> {
         at: Tick,
         event: &Event,
     ) -> Result<(), AnalyzeError> {
+        if let Event::PhaseStarted { wall_epoch_ns, .. } = *event {
+            let first = self.began_ns.map_or(wall_epoch_ns, |first| first.min(wall_epoch_ns));
+            self.began_ns = Some(first);
+        }
         let row = self.join.event(worker, at, event)?;
         if let Some(row) = row.filter(|row| row.outcome == RowOutcome::Succeeded)
             && let Some(response_ns) = row.response_ns()

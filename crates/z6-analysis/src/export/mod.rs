@@ -19,7 +19,7 @@ use crate::error::AnalyzeError;
 use crate::loss::Loss;
 use crate::requests::RequestJoin;
 use crate::values::{RowValues, ValueTrack};
-use hdr::{HdrExport, write_heading};
+use hdr::HdrExport;
 use ndjson::EventExport;
 pub use rows::{CSV_COLUMNS, RowColumns, RowFormat, RowWriter};
 pub(crate) use text::{csv_text, raw_csv_text};
@@ -158,7 +158,8 @@ pub fn export_events<W: Write>(
 
 /// Writes the response times of all successes as an interval log of HdrHistogram: `export --format
 /// hdr`. One interval per second in which a success was done: over all requests, and by name under
-/// a tag. The earliest `wall_epoch_ns` of the headers is its StartTime and BaseTime.
+/// a tag. StartTime and BaseTime are when the run itself began: the earliest `wall_epoch_ns` of the headers, or with
+/// set-up of the main phases.
 ///
 /// # Errors
 /// The log cannot be read, or `out` fails.
@@ -169,9 +170,9 @@ pub fn export_hdr<W: Write>(
 ) -> Result<Exported, AnalyzeError> {
     let mut out = BufWriter::with_capacity(BUFFER_BYTES, out);
     let began = source.headers().iter().map(|header| header.wall_epoch_ns).min().unwrap_or(0);
-    write_heading(&mut out, began)?;
     let mut serializer = V2DeflateSerializer::new();
-    let mut export = HdrExport::new(scenario, source.loops(), &mut out, &mut serializer);
+    let begins = (source.loops(), began);
+    let mut export = HdrExport::new(scenario, begins, &mut out, &mut serializer);
     let endings = source.walk_all(&mut export)?;
     let written = export.finish()?;
     out.flush()?;

@@ -55,7 +55,7 @@ fn print_reports(
     csv: RowFormat,
 ) -> anyhow::Result<()> {
     let mut reader = run.blocks().map_err(z6::Error::from)?;
-    let analyzed = figures_of(&mut reader, run.scenario(), &z6::rfc3339_utc, options)
+    let analyzed = figures_of(&mut reader, run.scenario(), z6::rfc3339_utc, options)
         .map_err(|error| log_args::failure((run, &reader), &options.selection, error))?;
     log_args::warn_of_loss(run, &reader);
     log_args::warn_of_digests(run, analyzed.digests);

@@ -83,7 +83,7 @@ pub(super) fn sample(
     };
     let filter = filter.map_err(|error| failure(&reader, error.into()))?;
     let mut pass = Pass {
-        fold: Fold::of_source(scenario, &reader, &z6::rfc3339_utc),
+        fold: Fold::of_source(scenario, &reader, z6::rfc3339_utc),
         sampler: Sampler::of_source(run.label(), scenario, &reader, options)
             .selecting(scenario, filter),
     };

@@ -25,8 +25,8 @@ struct Begin {
 }
 
 impl Begin {
-    /// Says what is waited for, if that takes long.
-    fn announce(&self, shard: Option<Shard>) {
+    /// Says what is waited for, if that takes long: before set-up if there is one, which comes first.
+    fn announce(&self, shard: Option<Shard>, has_setup: bool) {
         let ahead = self.at.and_then(|at| at.duration_since(SystemTime::now()).ok());
         if let (Some(barrier), Some(shard)) = (&self.barrier, shard.filter(|one| !one.is_whole())) {
             let place = match barrier {
@@ -34,14 +34,16 @@ impl Begin {
                 Barrier::Tcp(address) => format!("tcp://{address}"),
             };
             console::plain(&format!(
-                "waiting at {} for the other {}, for up to {} s",
+                "{} at {} for the other {}, for up to {} s",
+                if has_setup { "after [setup] this shard waits" } else { "waiting" },
                 z6_events::printable(&place),
                 plural(u64::from(shard.of()) - 1, "shard"),
                 self.wait.as_secs()
             ));
         }
         if let Some(ahead) = ahead.filter(|ahead| *ahead > Duration::from_secs(1)) {
-            console::plain(&format!("starts in {} s", ahead.as_secs()));
+            let what = if has_setup { "[setup] runs now, and the run itself " } else { "" };
+            console::plain(&format!("{what}starts in {} s", ahead.as_secs()));
         }
     }
 
@@ -119,7 +121,8 @@ fn run_with(options: &RunOptions, ci: &Ci) -> anyhow::Result<Exit> {
     let start = |run: Run| {
         let begin = &options.begin;
         if options.output.verbosity > Verbosity::Quiet {
-            begin.announce(shard.map(|resolved| resolved.shard));
+            let has_setup = run.scenario().setup.is_some();
+            begin.announce(shard.map(|resolved| resolved.shard), has_setup);
         }
         let run = run.real().spin(options.spin).cancelled_by(interrupts.flag());
         begin.apply(run).start()

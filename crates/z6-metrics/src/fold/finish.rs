@@ -34,6 +34,9 @@ impl Fold {
         end: EndFacts,
         read: impl FnOnce(&RunLatencies<'_>) -> T,
     ) -> Result<(Metrics, T), FoldError> {
+        if !end.clock.is_empty() {
+            self.clocked(&end.clock);
+        }
         if end.torn {
             self.give_up_open()?;
         } else {
@@ -184,6 +187,10 @@ impl Fold {
         });
         let tripped = tripped.or(named);
         let arrival_unknown = self.arrival_unknown();
+        let started_at = match self.words.zip(self.began_ns) {
+            Some((words, began_ns)) => words(began_ns),
+            None => self.facts.started_at,
+        };
         RunFigures {
             name: self.outline.name,
             seed: self.facts.seed,
@@ -191,7 +198,7 @@ impl Fold {
             log_digest: end.log_digest,
             driver: self.facts.driver,
             model: self.outline.model,
-            started_at: self.facts.started_at,
+            started_at,
             duration_seconds: seconds(ended_at.0),
             workers: self.loops.count(),
             shard,

@@ -12,7 +12,7 @@ use crate::shards::{LoopEvidence, Shards, ShardsFigures};
 use crate::verdict;
 
 /// What the headers of a source say; when the run began is when its first shard did.
-fn facts(source: &impl EventSource, words: &dyn Fn(u64) -> String) -> RunFacts {
+fn facts(source: &impl EventSource, words: fn(u64) -> String) -> RunFacts {
     let began = source.headers().iter().map(|header| header.wall_epoch_ns).min().unwrap_or(0);
     RunFacts::from_header(source.header(), words(began))
 }
@@ -24,13 +24,14 @@ impl Fold {
     pub fn of_source(
         scenario: &Scenario,
         source: &impl EventSource,
-        words: &dyn Fn(u64) -> String,
+        words: fn(u64) -> String,
     ) -> Fold {
         let facts = facts(source, words);
         if !source.is_run_of_shards() {
             let mut fold = Fold::new(scenario, facts);
             fold.resolved(&source.header().addresses);
             fold.clocked(&source.header().clock);
+            fold.words = Some(words);
             return fold;
         }
         let outline = Outline::from_scenario(scenario);
@@ -39,10 +40,11 @@ impl Fold {
         fold
     }
 
-    fn take_shards(&mut self, source: &impl EventSource, words: &dyn Fn(u64) -> String) {
+    fn take_shards(&mut self, source: &impl EventSource, words: fn(u64) -> String) {
         if let Some(goals) = &mut self.goals {
             goals.ignore_verdict();
         }
+        self.words = Some(words);
         let (headers, loops) = (source.headers(), source.loops());
         let mut shards = Shards::new(&self.outline, &headers, &loops, words);
         self.requests.resolved(&shards.unite_addresses(&headers));
@@ -105,13 +107,14 @@ impl PartFold {
     pub fn of_source(
         scenario: &Scenario,
         source: &impl EventSource,
-        words: &dyn Fn(u64) -> String,
+        words: fn(u64) -> String,
         (from, to): (Option<Tick>, Option<Tick>),
     ) -> PartFold {
         let facts = facts(source, words);
         if !source.is_run_of_shards() {
             let mut part = PartFold::new(scenario, facts, from, to);
             part.resolved(&source.header().addresses);
+            part.fold.words = Some(words);
             return part;
         }
         let mut part = PartFold::of_loops(scenario, (facts, source.loops()), from, to);

@@ -116,8 +116,11 @@ pub struct Fold {
     iterations: Option<Box<Iterations>>,
     /// None without set-up and tear-down, and for a fold of a part of the requests.
     phases: Option<Box<Phases>>,
-    /// When the run itself began, where it has other phases: nanoseconds since 1970-01-01 UTC.
+    /// When the run itself began, where it has other phases: nanoseconds since 1970-01-01 UTC. Of several shards
+    /// the first.
     began_ns: Option<u64>,
+    /// Puts that in words; none if the facts are all that is known of it.
+    words: Option<fn(u64) -> String>,
     gauges: Gauges,
     /// None for a fold of a part of the requests.
     grid: Option<Grid>,
@@ -129,7 +132,7 @@ pub struct Fold {
     bytes: Vec<u8>,
     /// Where the measured part ends, if that is before the run does.
     until: Tick,
-    /// What the header says about the wall clock.
+    /// What the log says about the wall clock at tick 0.
     clock: ClockFacts,
     /// Whether the run goes on, so that an incomplete log is no reason to doubt it.
     is_running: bool,
@@ -190,6 +193,7 @@ impl Fold {
             iterations: None,
             phases: None,
             began_ns: None,
+            words: None,
             gauges: Gauges::default(),
             grid: None,
             goals: None,
@@ -545,7 +549,11 @@ impl Fold {
                 Ok(())
             }
             Event::PhaseStarted { wall_epoch_ns, .. } => {
-                self.began_ns = Some(wall_epoch_ns);
+                let first = self.began_ns.map_or(wall_epoch_ns, |first| first.min(wall_epoch_ns));
+                self.began_ns = Some(first);
+                if let Some(shards) = &mut self.shards {
+                    shards.began(worker, wall_epoch_ns);
+                }
                 Ok(())
             }
             Event::LogStalled { waited_ns } => {

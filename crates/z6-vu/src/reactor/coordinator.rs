@@ -1,18 +1,19 @@
 //! Watches a run from outside the event loops: stops it, notices that there is no target, waits for
 //! its end. Nothing here is on the way of a request.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use z6_events::{LogDigest, LogHeader, Phase, ShardStop, StopReason, StoppedBy, Tick};
-use z6_scenario::NS_PER_SECOND;
 
+use super::beginning::{Beginning, Judged, LaterMeeting, Settled, UnderWay};
 use super::clock::{self, Clock};
 use super::crew::{Crew, Crews};
-use super::meeting::{LostShard, StopNews};
+use super::error::StartError;
+use super::meeting::{LostShard, MeetingError};
 use super::shared::{AttemptFailure, Notice};
 use super::start::HEAD_START_NS;
 use super::sys;
@@ -32,16 +33,19 @@ pub(super) struct Parts<O> {
     pub(super) clock: Clock,
     pub(super) broken: Arc<AtomicBool>,
     pub(super) targets: TargetWatch,
-    /// Of a shard that is judged together with the others.
-    pub(super) news: Option<Arc<StopNews>>,
+    /// Where the writer is told how the run itself begins, if it was not told yet.
+    pub(super) beginning: Sender<Beginning>,
+    /// Filled once this shard is judged together with the others.
+    pub(super) judged: Arc<OnceLock<Judged>>,
+    /// Comes after set-up.
+    pub(super) later: Option<LaterMeeting>,
 }
 
 /// Stops a run from another thread.
 #[derive(Debug, Clone)]
 pub struct Stopper {
     notices: Sender<Notice>,
-    news: Option<Arc<StopNews>>,
-    clock: Clock,
+    judged: Arc<OnceLock<Judged>>,
 }
 
 impl Stopper {
@@ -59,8 +63,7 @@ impl Stopper {
     /// Shards that are no longer heard, of a run whose shards are judged together.
     #[must_use]
     pub fn lost_shards(&self) -> Vec<LostShard> {
-        let seconds = self.clock.now().0 / NS_PER_SECOND;
-        self.news.as_ref().map_or_else(Vec::new, |news| news.lost(seconds))
+        self.judged.get().map_or_else(Vec::new, Judged::lost)
     }
 }
 
@@ -88,6 +91,10 @@ pub struct RunReport<O> {
     pub shard_stop: Option<ShardStop>,
     /// Shards that were not heard to the end, though they were to be judged together.
     pub lost_shards: Vec<LostShard>,
+    /// What the footer says of the wall clock at tick 0 of the run itself, where that came after set-up.
+    pub start_clock: Vec<(String, u64)>,
+    /// What kept the run itself from beginning after its set-up, unless it was asked to stop.
+    pub not_begun: Option<StartError>,
 }
 
 /// A run in progress.
@@ -102,7 +109,9 @@ pub struct RunHandle<O> {
     broken: Arc<AtomicBool>,
     /// Nothing is known of the targets yet.
     targets: TargetWatch,
-    news: Option<Arc<StopNews>>,
+    beginning: Sender<Beginning>,
+    judged: Arc<OnceLock<Judged>>,
+    later: Option<LaterMeeting>,
 }
 
 impl<O> std::fmt::Debug for WriterEnd<O> {
@@ -114,6 +123,8 @@ impl<O> std::fmt::Debug for WriterEnd<O> {
 /// What the coordinator has learnt.
 struct Watch {
     running: usize,
+    /// A meeting is under way.
+    is_meeting: bool,
     targets: TargetWatch,
     /// The first attempt, and the first that failed.
     attempts: (Option<AttemptFailure>, Option<AttemptFailure>),
@@ -126,6 +137,8 @@ struct Watch {
     asked: u32,
     at_once: bool,
     panic: Option<String>,
+    start_clock: Vec<(String, u64)>,
+    not_begun: Option<StartError>,
 }
 
 /// Whether it is the users of the run who ask for its end.
@@ -163,24 +176,35 @@ fn keep_first(first: &mut Option<AttemptFailure>, other: AttemptFailure) {
 
 impl<O: Observer> RunHandle<O> {
     pub(super) fn new(parts: Parts<O>) -> RunHandle<O> {
-        let Parts { header, crews, writer, notices, clock, broken, targets, news } = parts;
-        RunHandle { header, crews, writer, notices, clock, broken, targets, news }
+        let Parts { header, crews, writer, notices, clock, broken, targets, .. } = parts;
+        let Parts { beginning, judged, later, .. } = parts;
+        RunHandle {
+            header,
+            crews,
+            writer,
+            notices,
+            clock,
+            broken,
+            targets,
+            beginning,
+            judged,
+            later,
+        }
     }
 
     /// A handle that stops the run from elsewhere.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
-        let news = self.news.clone();
-        Stopper { notices: self.notices.0.clone(), news, clock: self.clock }
+        Stopper { notices: self.notices.0.clone(), judged: Arc::clone(&self.judged) }
     }
 
-    /// The log's header: seed, plan digest, addresses, epoch.
+    /// The log's header: seed, plan digest, addresses, epoch of the first phase.
     #[must_use]
     pub fn header(&self) -> &LogHeader {
         &self.header
     }
 
-    /// Time since tick 0.
+    /// Time since tick 0 of the first phase.
     #[must_use]
     pub fn elapsed(&self) -> Tick {
         self.clock.now()
@@ -194,6 +218,7 @@ impl<O: Observer> RunHandle<O> {
         let mut beat = Beat { clock: self.clock, every_ns, next, each };
         let mut watch = Watch {
             running: 0,
+            is_meeting: false,
             targets: self.targets.clone(),
             attempts: (None, None),
             is_told: false,
@@ -202,6 +227,8 @@ impl<O: Observer> RunHandle<O> {
             asked: 0,
             at_once: false,
             panic: None,
+            start_clock: Vec::new(),
+            not_begun: None,
         };
         let (setup, teardown) = (self.crews.setup.take(), self.crews.teardown.take());
         let mut main = std::mem::take(&mut self.crews.main);
@@ -211,7 +238,14 @@ impl<O: Observer> RunHandle<O> {
             match self.attend(crew, clock, &mut watch, &mut beat) {
                 Some(end) if end.is_complete => {
                     values = end.values;
-                    clock = self.begin(&main, &mut watch, values.clone());
+                    match self.tick_0(&main, &mut watch, &mut beat) {
+                        Some((tick_0, epoch_ns)) => {
+                            clock = tick_0;
+                            let begin = Begin { clock, epoch_ns, values: values.clone() };
+                            self.begin(&main, &mut watch, &begin);
+                        }
+                        None => main.dismiss(),
+                    }
                 }
                 end => {
                     values = end.map(|end| end.values).unwrap_or_default();
@@ -224,7 +258,9 @@ impl<O: Observer> RunHandle<O> {
             if watch.asked > 1 || watch.at_once || self.broken.load(Ordering::Acquire) {
                 crew.dismiss();
             } else {
-                clock = self.begin(&crew, &mut watch, values);
+                let (tick_0, epoch_ns) = soon();
+                clock = tick_0;
+                self.begin(&crew, &mut watch, &Begin { clock, epoch_ns, values });
             }
             self.attend(crew, clock, &mut watch, &mut beat);
         }
@@ -233,10 +269,8 @@ impl<O: Observer> RunHandle<O> {
 
     /// Lets the workers of the next phase begin. What has asked for the end of the run meanwhile is told to the run
     /// itself.
-    fn begin(&self, crew: &Crew, watch: &mut Watch, values: RunValues) -> Clock {
-        let clock = Clock::from_start_ns(sys::monotonic_ns() + HEAD_START_NS);
-        let epoch_ns = clock::wall_ns() + HEAD_START_NS;
-        crew.begin(&Begin { clock, epoch_ns, values });
+    fn begin(&self, crew: &Crew, watch: &mut Watch, begin: &Begin) {
+        crew.begin(begin);
         if crew.phase == Phase::Main {
             watch.targets = self.targets.clone();
             watch.attempts = (None, None);
@@ -245,7 +279,75 @@ impl<O: Observer> RunHandle<O> {
                 crew.stop(reason);
             }
         }
-        clock
+    }
+
+    /// When the run itself begins after set-up, and the same on the wall clock: at once, or when the shards meet.
+    /// None if it does not.
+    fn tick_0(
+        &mut self,
+        main: &Crew,
+        watch: &mut Watch,
+        beat: &mut Beat<impl FnMut(Tick)>,
+    ) -> Option<(Clock, u64)> {
+        let Some(later) = self.later.take() else { return Some(soon()) };
+        let met = later.begin(self.notices.0.clone());
+        let met = met.and_then(|meeting| self.attend_meeting(meeting, main, watch, beat));
+        // One that was asked to stop has no use for what it came to.
+        let why = match (watch.stopped, met) {
+            (Some(reason), _) => StoppedBy::from(reason),
+            (None, Ok(Some(settled))) => {
+                let Settled { clock, wall_epoch_ns, facts, for_log, judged } = settled;
+                if let Some(judged) = judged {
+                    // It is set here only.
+                    let _ = self.judged.set(judged);
+                }
+                watch.start_clock = facts;
+                self.tell_writer(Beginning::Settled(for_log));
+                return Some((clock, wall_epoch_ns));
+            }
+            (None, Ok(None)) => StoppedBy::Error,
+            (None, Err(StartError::Meeting(MeetingError::Cancelled))) => StoppedBy::Requested,
+            (None, Err(error)) => {
+                watch.not_begun = Some(error);
+                StoppedBy::NoStart
+            }
+        };
+        self.tell_writer(Beginning::Never(why));
+        None
+    }
+
+    /// Tells the writer how the run itself begins, which it is told once.
+    fn tell_writer(&self, beginning: Beginning) {
+        // A writer that is gone needs to know nothing.
+        let _ = self.beginning.try_send(beginning);
+    }
+
+    /// Waits for the end of a meeting; for a run that is asked to stop, not for the others. None if it panicked.
+    fn attend_meeting(
+        &self,
+        meeting: UnderWay,
+        main: &Crew,
+        watch: &mut Watch,
+        beat: &mut Beat<impl FnMut(Tick)>,
+    ) -> Result<Option<Settled>, StartError> {
+        watch.is_meeting = true;
+        while watch.is_meeting {
+            if watch.stopped.is_some() {
+                meeting.cancel();
+            }
+            // After a timeout the next beat is due; the channel cannot be disconnected.
+            if let Ok(notice) = self.notices.1.recv_timeout(Duration::from_nanos(beat.beat())) {
+                self.note(notice, main, watch);
+            }
+        }
+        match meeting.end() {
+            Ok(met) => met.map(Some),
+            Err(payload) => {
+                self.broken.store(true, Ordering::Release);
+                watch.panic.get_or_insert(panic_text(payload.as_ref()));
+                Ok(None)
+            }
+        }
     }
 
     /// Waits for the end of a phase. What set-up or tear-down came to.
@@ -303,6 +405,7 @@ impl<O: Observer> RunHandle<O> {
                     crew.stop(StopReason::Error);
                 }
             }
+            Notice::MeetingEnded => watch.is_meeting = false,
             Notice::AttemptStarted(target, attempt) => {
                 watch.targets.started(attempt.started, target);
                 keep_first(&mut watch.attempts.0, attempt);
@@ -373,10 +476,18 @@ impl<O: Observer> RunHandle<O> {
             no_target,
             log_error: watch.log_error,
             panic,
-            shard_stop: self.news.as_ref().and_then(|news| news.told()),
+            shard_stop: self.judged.get().and_then(|judged| judged.news.told()),
             lost_shards: stopper.lost_shards(),
+            start_clock: watch.start_clock,
+            not_begun: watch.not_begun,
         }
     }
+}
+
+/// As soon as workers can be let go, and the same on the wall clock.
+fn soon() -> (Clock, u64) {
+    let clock = Clock::from_start_ns(sys::monotonic_ns() + HEAD_START_NS);
+    (clock, clock::wall_ns() + HEAD_START_NS)
 }
 
 fn as_ns(duration: Duration) -> u64 {

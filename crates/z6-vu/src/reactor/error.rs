@@ -50,12 +50,6 @@ pub enum StartError {
         /// The limit in force.
         limit: u64,
     },
-    /// How long set-up takes is not known before the run.
-    #[error(
-        "[setup] and a common start (`--start-at`, `--barrier`) cannot be combined: how long set-up takes is \
-         not known before"
-    )]
-    SetupMeeting,
     /// The shards of the run do not begin together.
     #[error(transparent)]
     Meeting(#[from] MeetingError),
@@ -73,7 +67,6 @@ impl StartError {
     pub const fn is_scenario(&self) -> bool {
         match self {
             StartError::Prepare(_)
-            | StartError::SetupMeeting
             | StartError::Tls { .. }
             | StartError::Tunnel { .. }
             | StartError::NoBuiltin { .. } => true,

@@ -1,6 +1,7 @@
 //! The driver for real traffic: event loops on mio, a log writer, and who coordinates them.
 //!
-//! Reading order: `start` (a run up to tick 0), `meeting` (when that is), `coordinator` (watching it to its end), `crew` (the workers of a phase), `worker`
+//! Reading order: `start` (a run up to tick 0), `meeting` (when that is), `beginning` (what that settles, before
+//! set-up or after it), `coordinator` (watching it to its end), `crew` (the workers of a phase), `worker`
 //! (the order of one event loop) and its parts: `engine_handle` (the engine, its clock and log),
 //! `connections` (what is done with connections; what their bytes mean is in [`crate::session`]) and `wait`
 //! (the kernel); `tls`, `tls_config`, `tls_verify`, `tls_error` (the one place that knows the TLS
@@ -13,6 +14,7 @@
 )]
 
 mod arrival;
+mod beginning;
 mod clock;
 mod connections;
 mod coordinator;

@@ -31,6 +31,8 @@ pub struct AttemptFailure {
 pub(super) enum Notice {
     /// A worker's thread has ended.
     WorkerEnded,
+    /// The thread that meets the other shards after set-up has ended.
+    MeetingEnded,
     /// A worker's first attempt to connect to a target begins. As long as it has had no connection.
     AttemptStarted(TargetId, AttemptFailure),
     /// A worker's first attempt to connect to one of a target's addresses failed. As long as it has had

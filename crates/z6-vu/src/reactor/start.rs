@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
@@ -16,11 +16,12 @@ use z6_events::{
 use z6_scenario::{Scenario, Scheme, Target};
 
 use super::arrival::Stamping;
+use super::beginning::{Beginning, Judged, LaterMeeting, Settled};
 use super::clock::Clock;
 use super::coordinator::RunHandle;
 use super::crew::{Crew, Crews};
 use super::error::StartError;
-use super::meeting::{Meeting, Stops};
+use super::meeting::Meeting;
 use super::resolve::resolve;
 use super::shared::{Notice, WorkerState};
 use super::sink::ChannelSink;
@@ -134,9 +135,6 @@ pub fn start<O: Observer + 'static>(
     let aside = [Phase::SetUp, Phase::TearDown].map(|phase| prepared.of_phase(phase));
     let [before, after] = aside;
     let (before, after) = (before?, after?);
-    if before.is_some() && spec.meeting.is_common() {
-        return Err(StartError::SetupMeeting);
-    }
     let others = spec.meeting.descriptors(spec.shard);
     let limit = check_descriptors(&spec.scenario, spec.shard, others)?;
     let header = header(spec, &prepared, limit);
@@ -406,19 +404,30 @@ impl Threads {
         mut header: LogHeader,
         observer: O,
     ) -> Result<RunHandle<O>, StartError> {
-        let mut opening = spec.meeting.open(&header, HEAD_START_NS)?;
-        let start = opening.clock;
-        header.monotonic_epoch_ns = start.start_ns();
-        header.wall_epoch_ns = opening.wall_epoch_ns;
-        header.clock = std::mem::take(&mut opening.facts);
-        let link = opening.stop.take();
-        let judge = |shards| observer.judge(shards);
-        let stops = link.map(|link| link.begin(self.notices.0.clone(), start, judge));
-        let stops = stops.transpose().map_err(StartError::System)?.flatten();
-        let (outbox, end, news) = match stops {
-            Some(Stops { outbox, end, news }) => (Some(outbox), Some(end), Some(news)),
-            None => (None, None, None),
+        let is_met_later = crews.setup.is_some() && spec.meeting.is_common();
+        let mut judge = spec.meeting.judges.then(|| observer.judge(spec.shard.of())).flatten();
+        let opening = match is_met_later {
+            true => spec.meeting.at_once(HEAD_START_NS),
+            false => spec.meeting.open(&header, HEAD_START_NS)?,
         };
+        header.monotonic_epoch_ns = opening.clock.start_ns();
+        header.wall_epoch_ns = opening.wall_epoch_ns;
+        header.clock.clone_from(&opening.facts);
+        let (start, judged) = (opening.clock, Arc::<OnceLock<Judged>>::default());
+        let (beginning_sender, beginning) = bounded(1);
+        let mut later = None;
+        if is_met_later {
+            let (meeting, header) = (spec.meeting.clone(), header.clone());
+            later = Some(LaterMeeting { meeting, header, judge: judge.take() });
+        } else {
+            let settled = Settled::new(opening, self.notices.0.clone(), judge);
+            let settled = settled.map_err(StartError::System)?;
+            // It is empty, and there is room for one.
+            let _ = beginning_sender.send(Beginning::Settled(settled.for_log));
+            if let Some(of_all) = settled.judged {
+                let _ = judged.set(of_all);
+            }
+        }
         let limits = &spec.scenario.limits;
         let parts = WriterParts {
             observer,
@@ -427,12 +436,13 @@ impl Threads {
             notices: self.notices.0.clone(),
             limit_bytes: limits.max_event_log_bytes,
             has_teardown: crews.teardown.is_some(),
-            outbox,
-            totals: opening.at_end(end),
+            beginning,
         };
         let attachments_max = limits.max_attachment_bytes;
         let writer = LogWriter::begin(&spec.log, &header, &spec.attached, attachments_max, parts)?;
-        spec.meeting.wait_for(start)?;
+        if !is_met_later {
+            spec.meeting.wait_for(start)?;
+        }
         let broken = Arc::clone(&self.broken);
         let notices = self.notices.0.clone();
         let writer = spawn_writer(writer, broken, notices).map_err(StartError::System)?;
@@ -446,7 +456,9 @@ impl Threads {
             clock: start,
             broken: self.broken,
             targets,
-            news,
+            beginning: beginning_sender,
+            judged,
+            later,
         }))
     }
 }

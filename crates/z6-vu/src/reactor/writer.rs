@@ -3,9 +3,10 @@
 //! Knows nothing of files: [`LogFile`] does.
 
 use crossbeam_channel::{Receiver, Sender};
-use z6_events::{FooterFacts, LogAssembler, LogDigest, LogHeader, Phase, SealedBlock};
+use z6_events::{FooterFacts, LogAssembler, LogDigest, LogHeader, Phase, SealedBlock, StoppedBy};
 use z6_scenario::PROJECTION_PREFIX;
 
+use super::beginning::{Beginning, ForLog, Totals};
 use super::meeting::Outbox;
 use super::shared::Notice;
 use crate::log_file::{LogError, LogFile, LogTarget};
@@ -47,9 +48,14 @@ pub(super) struct LogWriter<O> {
     limit_told: Option<Phase>,
     stop_told: bool,
     answer_told: Option<Phase>,
+    /// Said before the first block of the run itself, or where there is none before the end.
+    beginning: Receiver<Beginning>,
     /// None unless what this shard sees is judged over all shards.
     outbox: Option<Outbox>,
-    totals: Totals,
+    /// None until the run itself begins.
+    totals: Option<Totals>,
+    /// Why it does not, once that is known.
+    not_begun: Option<StoppedBy>,
 }
 
 /// What the writer is given.
@@ -61,14 +67,9 @@ pub(super) struct WriterParts<O> {
     pub(super) limit_bytes: u64,
     /// Tear-down follows, and has to fit as well.
     pub(super) has_teardown: bool,
-    /// Where this shard reports to, if it does.
-    pub(super) outbox: Option<Outbox>,
-    /// Asked at the end for the totals in the footer, once the outbox is dropped.
-    pub(super) totals: Totals,
+    /// How the run itself begins, sent before its workers do.
+    pub(super) beginning: Receiver<Beginning>,
 }
-
-/// Gives what a footer says besides the end: numbers by name.
-pub(super) type Totals = Box<dyn FnOnce() -> Vec<(String, u64)> + Send>;
 
 impl<O: Observer> LogWriter<O> {
     /// Creates the file and writes the header and what is attached.
@@ -107,8 +108,10 @@ impl<O: Observer> LogWriter<O> {
             limit_told: None,
             stop_told: false,
             answer_told: None,
-            outbox: parts.outbox,
-            totals: parts.totals,
+            beginning: parts.beginning,
+            outbox: None,
+            totals: None,
+            not_begun: None,
         })
     }
 
@@ -141,11 +144,15 @@ impl<O: Observer> LogWriter<O> {
     }
 
     /// Footer, sync and name if the log is whole.
-    fn finish(self, is_whole: bool) -> WriterEnd<O> {
-        let LogWriter { output, assembler, read_back, observer, notices, outbox, totals, .. } =
-            self;
-        drop(outbox);
-        let end = read_back.into_end();
+    fn finish(mut self, is_whole: bool) -> WriterEnd<O> {
+        self.learn_beginning();
+        let LogWriter { output, assembler, read_back, observer, notices, totals, .. } = self;
+        // What is in it goes before the totals are asked for.
+        drop(self.outbox);
+        let mut end = read_back.into_end();
+        if let Some(by) = self.not_begun {
+            end.does_not_begin(by);
+        }
         let mut bytes = assembler.bytes();
         let mut digest = None;
         if is_whole {
@@ -163,7 +170,21 @@ impl<O: Observer> LogWriter<O> {
         WriterEnd { observer, end, digest, bytes }
     }
 
+    /// Learns how the run itself begins, if that is known by now.
+    fn learn_beginning(&mut self) {
+        match self.beginning.try_recv() {
+            Ok(Beginning::Settled(ForLog { outbox, totals })) => {
+                (self.outbox, self.totals) = (outbox, Some(totals));
+            }
+            Ok(Beginning::Never(by)) => self.not_begun = Some(by),
+            Err(_) => {}
+        }
+    }
+
     fn take(&mut self, block: &mut SealedBlock) -> Result<(), LogError> {
+        if block.phase() == Phase::Main && self.totals.is_none() {
+            self.learn_beginning();
+        }
         self.output.write(self.assembler.seal(block))?;
         let shown = self.read_back.show(&self.assembler, block, &mut self.observer);
         shown.map_err(LogError::ReadBack)?;
@@ -199,9 +220,10 @@ fn finish_file(
     mut output: LogFile,
     assembler: LogAssembler,
     end: &RunEnd,
-    totals: Totals,
+    totals: Option<Totals>,
 ) -> Result<(u64, LogDigest), LogError> {
-    let facts = FooterFacts { totals: totals(), ..end.footer() };
+    let totals = totals.map(|totals| totals()).unwrap_or_default();
+    let facts = FooterFacts { totals, ..end.footer() };
     let (bytes, digest) = assembler.footer(&facts)?;
     output.write(&bytes)?;
     output.complete()?;
@@ -249,8 +271,10 @@ mod tests {
             limit_told: None,
             stop_told: false,
             answer_told: None,
+            beginning: crossbeam_channel::never(),
             outbox: None,
-            totals: Box::new(Vec::new),
+            totals: None,
+            not_begun: None,
         };
         for at in 0..blocks {
             let mut builder = BlockBuilder::new(Partition::WHOLE, Vec::new());

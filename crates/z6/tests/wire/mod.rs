@@ -218,7 +218,7 @@ fn cross_check(log: &Path, finished: &Finished) {
     let selection = Selection { from: Some(Tick(0)), ..Selection::default() };
     let options = AnalyzeOptions { selection, ..AnalyzeOptions::default() };
     let scenario = &finished.scenario;
-    let again = analyze(&mut open(), scenario, &|_| String::new(), &options).unwrap();
+    let again = analyze(&mut open(), scenario, |_| String::new(), &options).unwrap();
     let (again, metrics) = (&again.metrics, &finished.metrics);
     assert_eq!(again.requests, metrics.requests);
     assert_eq!(again.connections, metrics.connections);

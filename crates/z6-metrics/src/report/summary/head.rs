@@ -61,6 +61,7 @@ fn ended_early(by: Option<StoppedBy>) -> Option<&'static str> {
         Some(StoppedBy::Assertion) => Some("an assertion stopped the run"),
         Some(StoppedBy::Requested) => Some("the program that ran it stopped the run"),
         Some(StoppedBy::NoAnswer) => Some("nothing was answered"),
+        Some(StoppedBy::NoStart) => Some("the shards did not meet, and the run did not begin"),
         None => Some("the event log is truncated"),
     }
 }

@@ -64,6 +64,8 @@ pub struct Meeting {
     pub wait_max: Duration,
     /// Ends every wait once it is true.
     pub cancelled: Arc<AtomicBool>,
+    /// The same, for a run that waits after its set-up: set once it was asked to stop.
+    pub stopped: Arc<AtomicBool>,
     /// Whether shards that meet over TCP report what their observers say to shard 0, which judges it and stops
     /// all of them.
     pub judges: bool,
@@ -79,6 +81,7 @@ impl Default for Meeting {
             barrier: None,
             wait_max: BARRIER_WAIT,
             cancelled: Arc::default(),
+            stopped: Arc::default(),
             judges: false,
             wall_shift_ns: 0,
         }
@@ -151,12 +154,12 @@ pub enum MeetingError {
 struct Wait<'a> {
     until: Instant,
     wait_max: Duration,
-    cancelled: &'a AtomicBool,
+    meeting: &'a Meeting,
 }
 
 impl Wait<'_> {
     fn check(&self) -> Result<(), MeetingError> {
-        match self.cancelled.load(Ordering::Relaxed) {
+        match self.meeting.is_cancelled() {
             true => Err(MeetingError::Cancelled),
             false => Ok(()),
         }
@@ -222,7 +225,7 @@ struct Met {
     stop: Option<StopLink>,
 }
 
-/// Tick 0, and what belongs to it.
+/// Tick 0 of the run itself, and what belongs to it.
 pub(super) struct Opening {
     pub(super) clock: Clock,
     /// Tick 0 on the wall clock, nanoseconds since 1970.
@@ -246,6 +249,22 @@ impl Meeting {
         self.start_at_ns.is_some() || self.barrier.is_some()
     }
 
+    fn is_cancelled(&self) -> bool {
+        [&self.cancelled, &self.stopped].iter().any(|flag| flag.load(Ordering::Relaxed))
+    }
+
+    /// Tick 0 of what comes before the meeting.
+    pub(super) fn at_once(&self, head_start_ns: u64) -> Opening {
+        let wall_now = clock::wall_ns().saturating_add_signed(self.wall_shift_ns);
+        Opening {
+            clock: Clock::from_start_ns(sys::monotonic_ns() + head_start_ns),
+            wall_epoch_ns: wall_now + head_start_ns,
+            facts: Vec::new(),
+            stop: None,
+            closing: None,
+        }
+    }
+
     /// Descriptors that the connections of shard 0 to the others take: two of each for its barrier, and three more
     /// where something is judged over all shards. Those of the others are few.
     pub(super) fn descriptors(&self, shard: Shard) -> u64 {
@@ -267,11 +286,8 @@ impl Meeting {
             wall_shift_ns: self.wall_shift_ns,
             rules: self.judges.then(|| rules(header)),
         };
-        let wait = Wait {
-            until: Instant::now() + self.wait_max,
-            wait_max: self.wait_max,
-            cancelled: &self.cancelled,
-        };
+        let wait =
+            Wait { until: Instant::now() + self.wait_max, wait_max: self.wait_max, meeting: self };
         let met = match &self.barrier {
             Some(Barrier::Folder(path)) if !shard.is_whole() => {
                 Some(folder::meet(path, &party, &wait)?)
@@ -314,7 +330,7 @@ impl Meeting {
             if left_ns == 0 {
                 return Ok(());
             }
-            if self.cancelled.load(Ordering::Relaxed) {
+            if self.is_cancelled() {
                 return Err(MeetingError::Cancelled);
             }
             std::thread::sleep(LOOK_EVERY.min(Duration::from_nanos(left_ns)));
