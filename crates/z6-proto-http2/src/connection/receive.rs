@@ -313,7 +313,12 @@ impl Core {
         if let Some(length) = facts.content_length {
             stream.content_length = length;
         }
-        if stream.has(is::HEAD) || matches!(facts.status, NO_CONTENT | NOT_MODIFIED) {
+        let has_no_content = match facts.status {
+            NO_CONTENT => true,
+            NOT_MODIFIED => !is_planted("h2_versus_h1"),
+            _ => false,
+        };
+        if stream.has(is::HEAD) || has_no_content {
             stream.flags |= is::BODILESS;
         }
         if header.has(flag::END_STREAM) { Some(self.complete(slot, header.kind)) } else { None }

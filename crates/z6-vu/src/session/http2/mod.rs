@@ -38,6 +38,8 @@ use crate::templates;
 
 use exchange::{Exchange, Exchanges, Keeper};
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use exchange::{Kept, begin_text};
 pub(crate) use template::FormTemplate;
 
 /// Requests are made into frames until this much waits for the socket, bytes.
