@@ -56,6 +56,11 @@ mod meaning;
 mod message;
 mod observe;
 mod output;
+#[cfg(not(feature = "planted-bugs"))]
+#[allow(unreachable_pub, reason = "public with the feature")]
+mod planted;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 mod reader;
 pub mod server;
 mod settings;

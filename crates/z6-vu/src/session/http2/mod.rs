@@ -104,6 +104,12 @@ impl Http2 {
         }
     }
 
+    /// Gives its connections a bug.
+    #[cfg(feature = "planted-bugs")]
+    pub fn plant(&mut self, bug: z6_proto_http2::planted::Bug) {
+        self.http.plant(bug);
+    }
+
     /// Makes this the session of a connection that was just opened; keeps configuration and buffers.
     pub fn open(&mut self, connection: ConnectionSlot, requests: &Requests) {
         self.http.reset();
