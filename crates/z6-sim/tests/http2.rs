@@ -249,6 +249,14 @@ fn settings_may_come_late() {
     assert_eq!(ran.violations, [""; 0]);
     assert!(seen(&ran).resent > 0);
     assert!(ran.metrics.requests.succeeded > 100);
+    // What breaks a connection comes behind what waits for them.
+    let breaks = ["unsolicited", "garbage", "reset_in_body", "close_before"];
+    let breaks = breaks.map(|kind| format!("fault.{kind}"));
+    let breaks = breaks.iter().map(|kind| (kind.as_str(), "0.05"));
+    let ran =
+        run(&shop("http2"), 3, &breaks.chain([("fault.settings_late", "1")]).collect::<Vec<_>>());
+    assert_eq!(ran.violations, [""; 0]);
+    assert!(ran.metrics.connections.opened > 20);
 }
 
 #[test]
