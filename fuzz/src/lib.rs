@@ -19,6 +19,8 @@ const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("fold", z6_analysis::fuzzing::fuzz_fold),
     ("h2_connection", z6_proto_http2::fuzzing::fuzz_h2_connection),
     ("h2_frames", z6_proto_http2::fuzzing::fuzz_h2_frames),
+    ("h2_template", z6_vu::fuzzing::fuzz_h2_template),
+    ("h2_versus_h1", z6_vu::fuzzing::fuzz_h2_versus_h1),
     ("hpack_decoder", z6_proto_http2::fuzzing::fuzz_hpack_decoder),
     ("hpack_round_trip", z6_proto_http2::fuzzing::fuzz_hpack_round_trip),
     ("html", z6_extract::fuzzing::fuzz_html),

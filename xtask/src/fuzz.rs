@@ -56,6 +56,8 @@ pub(crate) const TARGETS: &[Target] = &[
     Target::new("request_encoder", "crates/z6-proto-http1/tests/corpus/request_encoder"),
     Target::new("h2_connection", "crates/z6-proto-http2/tests/corpus/h2_connection"),
     Target::new("h2_frames", "crates/z6-proto-http2/tests/corpus/h2_frames"),
+    Target::new("h2_template", "crates/z6-vu/tests/corpus/h2_template"),
+    Target::new("h2_versus_h1", "crates/z6-vu/tests/corpus/h2_versus_h1"),
     Target::new("hpack_decoder", "crates/z6-proto-http2/tests/corpus/hpack_decoder"),
     Target::new("hpack_round_trip", "crates/z6-proto-http2/tests/corpus/hpack_round_trip"),
     Target::new("huffman", "crates/z6-proto-http2/tests/corpus/huffman"),

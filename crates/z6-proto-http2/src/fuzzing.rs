@@ -3,6 +3,8 @@
 //! Owns how bytes become operations and splits. A unit test runs each over its committed corpus in `tests/corpus`; a fuzz
 //! target is one line that calls it.
 
+pub mod naive;
+
 use z6_http::{IdParts, RequestSpec};
 
 use crate::connection::{Connection, Eof, Received};

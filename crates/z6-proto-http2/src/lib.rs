@@ -14,7 +14,7 @@
 //! - `template`: a [`RequestTemplate`] is prepared once and sent any number of times.
 //! - `flow`, `streams`, `output`: windows, the open streams, what is to be written.
 //! - `connection`: [`Connection`], all of this in one value.
-//! - `observe`, `counters`: what can be seen and counted beside the events.
+//! - `observe`, `counters`: what can be seen and counted beside the events; `kept`: an observer for one exchange.
 //! - `trace`: one side of a connection as frames, for a person.
 //! - [`server`]: the other side, for targets and simulated servers.
 //! - `fuzzing`: bodies of the fuzz targets.
@@ -51,11 +51,17 @@ pub mod frame;
 #[doc(hidden)]
 pub mod fuzzing;
 mod hpack;
+mod kept;
 mod limits;
 mod meaning;
 mod message;
 mod observe;
 mod output;
+#[cfg(not(feature = "planted-bugs"))]
+#[allow(unreachable_pub, reason = "public with the feature")]
+mod planted;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 mod reader;
 pub mod server;
 mod settings;
@@ -66,6 +72,7 @@ mod trace;
 pub use connection::{Connection, Eof, Failure, FailureKind, Received, ResponseFacts, Started};
 pub use counters::Counters;
 pub use error::{Blame, ErrorCode, ProtocolError, ProtocolErrorKind};
+pub use kept::KeptResponse;
 pub use limits::{
     CONTINUATIONS_MAX_DEFAULT, CONTROL_FRAMES_MAX_DEFAULT, Config, FIELDS_MAX_DEFAULT,
     FRAME_BYTES_MAX, HEAD_BYTES_MAX_DEFAULT, HEADER_TABLE_BYTES_MAX, INTERIM_MAX_DEFAULT, Limits,

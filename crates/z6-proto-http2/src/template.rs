@@ -244,7 +244,11 @@ impl RequestTemplate {
                 FieldValue::Length(bytes) => {
                     builder.field(field.name, bytes.to_string().as_bytes())?;
                 }
-                FieldValue::Slot(Slot::RequestId) => builder.id(field.name)?,
+                FieldValue::Slot(Slot::RequestId) => match builder.id(field.name) {
+                    Err(TemplateError::ConnectionField { .. } | TemplateError::Te { .. })
+                        if connection_fields == ConnectionFields::LeaveOut => {}
+                    added => added?,
+                },
             }
         }
         builder.finish(request.body.to_vec(), request.method == "HEAD")
@@ -345,7 +349,7 @@ impl<'s> TemplateBuilder<'s> {
     /// # Errors
     /// As [`TemplateBuilder::field`].
     pub fn id(&mut self, name: &str) -> Result<(), TemplateError> {
-        self.lower(name)?;
+        self.lower_free(name)?;
         self.fields.push_id(&self.name);
         Ok(())
     }
@@ -359,7 +363,7 @@ impl<'s> TemplateBuilder<'s> {
         if name.starts_with(':') {
             return Ok(self.fields.push_value(name.as_bytes()));
         }
-        self.lower(name)?;
+        self.lower_free(name)?;
         Ok(self.fields.push_value(&self.name))
     }
 
@@ -376,6 +380,14 @@ impl<'s> TemplateBuilder<'s> {
             return Err(TemplateError::BodyTooLarge { body_bytes: body.len() });
         }
         Ok(RequestTemplate { fields: Arc::new(self.fields), body, is_head_method })
+    }
+
+    /// Keeps the name, which must be one that may have any value, in lower case.
+    fn lower_free(&mut self, name: &str) -> Result<(), TemplateError> {
+        match self.lower(name)? {
+            NameKind::Te => Err(TemplateError::Te { value: "..".to_owned() }),
+            _ => Ok(()),
+        }
     }
 
     /// Keeps the name in lower case; what it says about values.
@@ -447,6 +459,27 @@ mod tests {
         let words = encode(&[("Connection", "x")], ConnectionFields::Refuse).unwrap_err();
         let expected = "HTTP/2 has no \"Connection\" header (RFC 9113 section 8.2.2): leave it out";
         assert_eq!(words.to_string(), expected);
+    }
+
+    /// RFC 9113 §8.2.2.
+    #[test]
+    fn what_differs_from_sending_to_sending_is_no_field_of_a_connection() {
+        for name in ["TE", "Keep-Alive"] {
+            let mut spec = RequestSpec::new("GET", "h", 80, "/");
+            let plain = RequestTemplate::encode(&spec, &mut FieldSet::new(0));
+            spec.request_id_header = Some(name);
+            let refused = RequestTemplate::encode(&spec, &mut FieldSet::new(0));
+            let is_refused = matches!(
+                refused,
+                Err(TemplateError::ConnectionField { .. } | TemplateError::Te { .. })
+            );
+            assert!(is_refused, "{refused:?}");
+            let leave_out = ConnectionFields::LeaveOut;
+            let sent = RequestTemplate::encode_with(&spec, &mut FieldSet::new(0), leave_out);
+            assert_eq!(sent, plain);
+            let mut set = FieldSet::new(0);
+            assert!(TemplateBuilder::new(&mut set).rendered(name).is_err());
+        }
     }
 
     #[test]

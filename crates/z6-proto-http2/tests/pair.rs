@@ -1,5 +1,5 @@
-//! A client and the server of this crate, joined in memory with writes and reads of any length: every request is
-//! answered, and both sides agree on what was said.
+//! A client and the server of this crate, joined in memory with writes and reads of any length, while the server changes
+//! windows and header table: every request is answered, and both sides agree on what was said.
 #![allow(clippy::unwrap_used, reason = "tests may")]
 
 use std::collections::BTreeMap;
@@ -10,6 +10,10 @@ use z6_proto_http2::server::{Asked, ServerConfig, ServerConnection};
 use z6_proto_http2::{
     Bodies, Config, Connection, ErrorCode, FieldSet, Limits, Received, RequestTemplate, Slices, Tag,
 };
+
+/// Identifiers of settings (RFC 9113 section 6.5.2).
+const HEADER_TABLE_SIZE: u16 = 1;
+const INITIAL_WINDOW_SIZE: u16 = 4;
 
 struct Letters(Vec<Vec<u8>>);
 
@@ -115,6 +119,7 @@ proptest! {
         requests in proptest::collection::vec((0_usize..90_000, fate()), 1..12),
         steps in proptest::collection::vec(1_usize..30_000, 1..8),
         window in 65_535_u32..200_000,
+        sizes in proptest::collection::vec(0_u32..50_000, 0..6),
     ) {
         let fates: Vec<Fate> = requests.iter().map(|&(_, fate)| fate).collect();
         let bodies = Letters(requests.iter().map(|&(bytes, _)| vec![b'x'; bytes]).collect());
@@ -136,6 +141,9 @@ proptest! {
             client.start(&template, Tag(tag as u32), &IdParts::default());
         }
         let (mut state, mut ended) = (Server::default(), BTreeMap::new());
+        // The last window lets every body come to its end.
+        let last = (!sizes.is_empty()).then_some(50_000);
+        let mut windows = sizes.iter().copied().chain(last).collect::<Vec<_>>().into_iter();
         for round in 0.. {
             prop_assert!(round < 10_000, "it stands still: {ended:?}");
             let step = steps[round % steps.len()];
@@ -145,6 +153,9 @@ proptest! {
             client.wrote(up.len(), |_, _| {});
             client.invariants();
             state.read(&mut server, &up, &fates);
+            if round % 3 == 2 && let Some(window) = windows.next() {
+                server.settings(&[(INITIAL_WINDOW_SIZE, window), (HEADER_TABLE_SIZE, window % 4_097)]);
+            }
             state.write(&mut server);
             server.invariants();
             let mut slices = Slices::new();
@@ -167,7 +178,7 @@ proptest! {
                 .filter(|fate| matches!(fate, Fate::Cancel))
                 .count();
             let is_quiet = up.is_empty() && down.is_empty();
-            if is_quiet && all_but_cancelled == fates.len() {
+            if is_quiet && all_but_cancelled == fates.len() && windows.len() == 0 {
                 break;
             }
         }

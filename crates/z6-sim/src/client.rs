@@ -39,6 +39,7 @@ const OUT_OF_PORTS: Cause = Cause { error: ErrorKind::OutOfPorts, detail: 99 };
 const OUT_OF_DESCRIPTORS: Cause = Cause { error: ErrorKind::OutOfDescriptors, detail: 24 };
 const REFUSED: Cause = Cause { error: ErrorKind::ConnectionRefused, detail: 111 };
 const NO_TUNNEL: Cause = Cause { error: ErrorKind::ProxyRefused, detail: 502 };
+const NO_HTTP2: Cause = Cause { error: ErrorKind::TlsAlpn, detail: 0 };
 const UNREACHABLE: Cause = Cause { error: ErrorKind::HostUnreachable, detail: 113 };
 
 /// Faults of attempts, in the order in which they are drawn.
@@ -175,6 +176,12 @@ impl Client {
             .filter(|kind| has_proxy || *kind != FaultKind::ProxyRefused)
             .find(|kind| hits(faults.get(*kind), &mut draws));
         let after_ns = sample_ns(out.env.simulation().connect, &mut draws);
+        let must_select = out.env.spec().scenario.target(target).http_version == HttpVersion::Http2;
+        let selects_http1 = || {
+            let draws = &mut out.env.draws().control(number, 0);
+            must_select && hits(faults.get(FaultKind::AlpnHttp1), draws)
+        };
+        let fault = fault.or_else(|| selects_http1().then_some(FaultKind::AlpnHttp1));
         let scenario = &out.env.spec().scenario;
         let protocol = match scenario.target(target).http_version {
             HttpVersion::Http1 => Protocol::Http1,
@@ -198,6 +205,7 @@ impl Client {
             Some(FaultKind::ConnectRefused) => ConnectOutcome::Fails(REFUSED),
             Some(FaultKind::ConnectUnreachable) => ConnectOutcome::Fails(UNREACHABLE),
             Some(FaultKind::ProxyRefused) => ConnectOutcome::Fails(NO_TUNNEL),
+            Some(FaultKind::AlpnHttp1) => ConnectOutcome::Fails(NO_HTTP2),
             Some(_) | None => ConnectOutcome::Ready,
         };
         let draws = out.env.draws();
@@ -255,7 +263,7 @@ impl Client {
                 if engine.connected(at, slot, started, negotiated) {
                     self.link(slot).is_connecting = false;
                     if protocol == Protocol::Http2 {
-                        self.open_http2(slot);
+                        self.open_http2(out, slot);
                     }
                     out.no_target.connected();
                 }

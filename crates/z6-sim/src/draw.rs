@@ -16,6 +16,9 @@ const SOCKET: Label = Label::named(b"sim sock");
 const REQUEST: Label = Label::named(b"sim requ");
 /// What the server does when a stream of HTTP/2 begins; the step is the number of the stream.
 const STREAM: Label = Label::named(b"sim strm");
+/// What the server says about a connection over HTTP/2 beside its streams; the step is 0 when the connection begins,
+/// and the number of the stream and one when that begins.
+const CONTROL: Label = Label::named(b"sim ctrl");
 /// Faults of the whole world; the actor is a purpose, the step a tenth of a second or a block.
 const WORLD: Label = Label::named(b"sim wrld");
 
@@ -36,6 +39,7 @@ pub(crate) struct Draws {
     socket: Domain,
     request: Domain,
     stream: Domain,
+    control: Domain,
     world: Domain,
 }
 
@@ -47,6 +51,7 @@ impl Draws {
             socket: Domain::new(seed, SOCKET),
             request: Domain::new(seed, REQUEST),
             stream: Domain::new(seed, STREAM),
+            control: Domain::new(seed, CONTROL),
             world: Domain::new(seed, WORLD),
         }
     }
@@ -73,6 +78,10 @@ impl Draws {
 
     pub(crate) fn stream(&self, connection: u64, number: u64) -> Generator {
         self.stream.generator(connection, number)
+    }
+
+    pub(crate) fn control(&self, connection: u64, step: u64) -> Generator {
+        self.control.generator(connection, step)
     }
 
     pub(crate) fn world(&self, purpose: Purpose, worker: u16, step: u64) -> Generator {

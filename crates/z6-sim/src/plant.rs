@@ -7,12 +7,14 @@
 use z6_metrics::Fold;
 use z6_vu::Engine;
 use z6_vu::replay::{Outcome, ReplayError, replay};
-use z6_vu::session::{Requests, Session};
+use z6_vu::session::{Http2, Requests, Session};
 
 #[cfg(feature = "planted-bugs")]
 use z6_metrics::planted::Bug as FoldBug;
 #[cfg(feature = "planted-bugs")]
 use z6_proto_http1::planted::Bug as ConnectionBug;
+#[cfg(feature = "planted-bugs")]
+use z6_proto_http2::planted::Bug as Http2Bug;
 #[cfg(feature = "planted-bugs")]
 use z6_vu::planted::Bug as VuBug;
 
@@ -24,6 +26,8 @@ pub enum Plant {
     Vu(VuBug),
     /// In the protocol state of connections.
     Connection(ConnectionBug),
+    /// In that of connections over HTTP/2.
+    Http2(Http2Bug),
     /// In the fold.
     Fold(FoldBug),
 }
@@ -36,7 +40,8 @@ impl Plant {
         let vu = vu.chain(VuBug::OF_HTTP2).chain(VuBug::OF_STREAMS).map(Plant::Vu);
         let connection = ConnectionBug::ALL.into_iter().map(Plant::Connection);
         let fold = FoldBug::ALL.into_iter().map(Plant::Fold);
-        vu.chain(connection).chain(fold)
+        let http2 = Http2Bug::ALL.into_iter().map(Plant::Http2);
+        vu.chain(connection).chain(http2).chain(fold)
     }
 }
 
@@ -77,6 +82,13 @@ impl Planted {
         session
     }
 
+    pub(crate) fn http2(self, mut session: Http2) -> Http2 {
+        if let Some(Plant::Http2(bug)) = self.plant {
+            session.plant(bug);
+        }
+        session
+    }
+
     pub(crate) fn fold(self, mut fold: Fold) -> Fold {
         if let Some(Plant::Fold(bug)) = self.plant {
             fold.plant(bug);
@@ -88,7 +100,7 @@ impl Planted {
     pub(crate) fn replay(self, log: &[u8]) -> Result<Outcome, ReplayError> {
         match self.plant {
             Some(Plant::Vu(bug)) => z6_vu::replay::replay_planted(log, bug),
-            Some(Plant::Connection(_) | Plant::Fold(_)) | None => replay(log),
+            Some(Plant::Connection(_) | Plant::Http2(_) | Plant::Fold(_)) | None => replay(log),
         }
     }
 }
@@ -104,6 +116,10 @@ impl Planted {
     }
 
     pub(crate) fn session(self, session: Session) -> Session {
+        session
+    }
+
+    pub(crate) fn http2(self, session: Http2) -> Http2 {
         session
     }
 

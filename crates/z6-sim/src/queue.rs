@@ -46,6 +46,10 @@ pub(crate) enum SimEvent {
     LastStream(WireRef),
     /// The server allows as many streams as before.
     StreamsAgain(WireRef),
+    /// The windows of streams are as large as before.
+    WindowsAgain(WireRef),
+    /// The settings of a server that were late are sent.
+    Settings(WireRef),
     /// A tenth of a second begins: faults that affect more than one connection are drawn.
     Tenth(u64),
     /// The log has a buffer again for a worker that waited this long, nanoseconds.

@@ -74,6 +74,17 @@ pub enum Leads {
     Nowhere,
 }
 
+/// A PING of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TruthPing {
+    /// The connection.
+    pub connection: u64,
+    /// What the driver's clock said when it had read the PING, if it did.
+    pub read: Option<Tick>,
+    /// Streams of which the server had seen the head when it was answered, if it was.
+    pub answered_behind: Option<u64>,
+}
+
 /// All requests of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Truth {
@@ -90,6 +101,8 @@ pub struct Truth {
     pub unprocessed: BTreeSet<(u64, u64)>,
     /// What was wrong with streams of HTTP/2; empty if Z6 is right.
     pub streams: Vec<String>,
+    /// The PINGs of the server.
+    pub pings: Vec<TruthPing>,
     known: BTreeMap<Vec<u8>, usize>,
 }
 
@@ -142,6 +155,26 @@ impl Truth {
     /// A client broke a rule of streams.
     pub(crate) fn broke_streams(&mut self, what: String) {
         self.streams.push(what);
+    }
+
+    /// The server sends a PING. Returns its index for later.
+    pub(crate) fn pinged(&mut self, connection: u64) -> usize {
+        self.pings.push(TruthPing { connection, read: None, answered_behind: None });
+        self.pings.len() - 1
+    }
+
+    /// A PING was answered behind the heads of so many streams.
+    pub(crate) fn answered_ping(&mut self, ping: usize, behind: Option<u64>) {
+        if let Some(ping) = self.pings.get_mut(ping) {
+            ping.answered_behind = behind;
+        }
+    }
+
+    /// The client has read a PING.
+    pub(crate) fn read_ping(&mut self, ping: usize, at: Tick) {
+        if let Some(ping) = self.pings.get_mut(ping) {
+            ping.read = Some(at);
+        }
     }
 
     pub(crate) fn answered(&mut self, index: usize, answer: TruthAnswer) {

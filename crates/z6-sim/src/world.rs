@@ -285,6 +285,8 @@ impl<'a, O: Observer, L: LogOut> World<'a, '_, O, L> {
             | SimEvent::Piece(..)
             | SimEvent::LastStream(_)
             | SimEvent::StreamsAgain(_)
+            | SimEvent::WindowsAgain(_)
+            | SimEvent::Settings(_)
             | SimEvent::Idle(..)
                 if stalled_until > env.now() =>
             {
@@ -300,6 +302,8 @@ impl<'a, O: Observer, L: LogOut> World<'a, '_, O, L> {
             SimEvent::Piece(of, stream) => streams::next_piece(env, wires, truth, of, stream),
             SimEvent::LastStream(of) => streams::say_last_stream(env, wires, truth, of),
             SimEvent::StreamsAgain(of) => streams::allow_again(env, wires, truth, of),
+            SimEvent::WindowsAgain(of) => streams::widen_again(env, wires, truth, of),
+            SimEvent::Settings(of) => streams::send_settings(env, wires, truth, of),
             SimEvent::Tenth(number) => self.tenth(number),
             SimEvent::LogFreed(w, waited_ns) => {
                 let (worker, mut out, disk) = self.worker(usize::from(w));

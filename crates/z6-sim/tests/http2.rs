@@ -49,6 +49,16 @@ const WILD: [(&str, &str); 13] = [
     ("fault.partial_read", "0.1"),
 ];
 
+/// What a server says about a connection beside its streams.
+const CONNECTIONS: [(&str, &str); 6] = [
+    ("fault.pings", "0.05"),
+    ("fault.settings_late", "0.3"),
+    ("fault.shrink_window", "0.05"),
+    ("fault.tiny_windows", "0.005"),
+    ("fault.table_resize", "0.02"),
+    ("fault.alpn_http1", "0.1"),
+];
+
 /// What a log says about connections over HTTP/2.
 #[derive(Default)]
 struct Seen {
@@ -187,17 +197,78 @@ fn fewer_streams_are_kept_to() {
 
 #[test]
 fn every_fault_of_streams_happens_over_http2_and_none_over_http1() {
-    let ran = run(&shop("http2"), 5, &WILD);
+    let all = [&WILD[..], &CONNECTIONS].concat();
+    let ran = run(&shop("http2"), 5, &all);
     assert_eq!(ran.violations, [""; 0]);
     let of_http2 = || FaultKind::ALL.into_iter().filter(|kind| kind.is_of_http2());
     assert!(of_http2().all(|kind| ran.injected.get(kind) > 0));
-    let ran = run(&shop("auto"), 5, &[&WILD[..], &[("alpn_h2", "0")]].concat());
+    let ran = run(&shop("auto"), 5, &[&all[..], &[("alpn_h2", "0")]].concat());
     assert_eq!(ran.violations, [""; 0]);
     assert!(of_http2().all(|kind| ran.injected.get(kind) == 0));
-    let mut quiet = spec(&shop("auto"), 5, &[&WILD[..], &[("alpn_h2", "0")]].concat());
+    let mut quiet = spec(&shop("auto"), 5, &[&all[..], &[("alpn_h2", "0")]].concat());
     for kind in of_http2() {
         quiet.simulation.faults.set(kind, z6_scenario::simulation::Share::ZERO);
     }
     // What cannot happen draws nothing.
     assert_eq!(run_spec(&quiet).metrics.requests, ran.metrics.requests);
+}
+
+/// RFC 9113 section 6.7.
+#[test]
+fn each_ping_is_answered() {
+    let ran = run(&shop("http2"), 3, &[("fault.pings", "0.2")]);
+    assert_eq!(ran.violations, [""; 0]);
+    let pings = &ran.truth.pings;
+    let answered = pings.iter().filter(|ping| ping.answered_behind.is_some()).count();
+    assert!(pings.len() > 100, "{}", pings.len());
+    // The last ones may meet the end of the run.
+    assert!(answered + 5 > pings.len(), "{answered} of {}", pings.len());
+    assert_eq!(ran.metrics.requests.failed, 0);
+}
+
+/// Bodies of 40,000 bytes wait, and none is lost (RFC 9113 section 6.9.2).
+#[test]
+fn bodies_wait_for_windows() {
+    let quiet = run(&shop("http2"), 3, &[]).metrics.requests.planned;
+    for (fault, share) in [("fault.shrink_window", "0.1"), ("fault.tiny_windows", "0.002")] {
+        let ran = run(&shop("http2"), 3, &[(fault, share)]);
+        assert_eq!(ran.violations, [""; 0], "{fault}");
+        let requests = &ran.metrics.requests;
+        assert!(requests.planned > 100 && requests.planned < quiet, "{fault}: {requests:?}");
+        let timed_out = ran.metrics.errors.by_kind.get(z6_events::ErrorKind::RequestTimeout);
+        assert_eq!(timed_out.copied().unwrap_or(0), requests.failed, "{fault}");
+        assert_eq!(ran.metrics.connections.opened, 2, "{fault}: no connection was lost");
+    }
+}
+
+/// What comes before the settings of the server may be too much for it, and is sent again.
+#[test]
+fn settings_may_come_late() {
+    let settings = [("fault.settings_late", "1"), ("max_concurrent_streams", "1")];
+    let ran = run(&shop("http2"), 3, &settings);
+    assert_eq!(ran.violations, [""; 0]);
+    assert!(seen(&ran).resent > 0);
+    assert!(ran.metrics.requests.succeeded > 100);
+    // What breaks a connection comes behind what waits for them.
+    let breaks = ["unsolicited", "garbage", "reset_in_body", "close_before"];
+    let breaks = breaks.map(|kind| format!("fault.{kind}"));
+    let breaks = breaks.iter().map(|kind| (kind.as_str(), "0.05"));
+    let ran =
+        run(&shop("http2"), 3, &breaks.chain([("fault.settings_late", "1")]).collect::<Vec<_>>());
+    assert_eq!(ran.violations, [""; 0]);
+    assert!(ran.metrics.connections.opened > 20);
+}
+
+#[test]
+fn a_server_that_selects_http1_fails_the_attempt() {
+    let text = shop("http2").replace("connection_reuse = 'shared'\nmax_connections = 2\n", "");
+    let text = text.replace("http2 = { streams = 20 }\n", "");
+    let ran = run(&text, 3, &[("fault.alpn_http1", "0.5")]);
+    assert_eq!(ran.violations, [""; 0]);
+    let failed = ran.metrics.errors.by_kind.get(z6_events::ErrorKind::TlsAlpn).copied();
+    assert!(failed.is_some_and(|failed| failed > 0));
+    assert_eq!(failed, Some(ran.metrics.requests.failed));
+    assert!(ran.metrics.requests.succeeded > 100);
+    let ran = run(&shop("http2-prior-knowledge"), 3, &[("fault.alpn_http1", "1")]);
+    assert_eq!(ran.injected.get(FaultKind::AlpnHttp1), 0);
 }

@@ -1,5 +1,8 @@
-//! The body of the fuzz target `replay`: any bytes as a log, whose seals are repaired first, replayed. Run by a test
-//! over the committed corpus too.
+//! Bodies of the fuzz targets: any bytes as a log that is replayed, and what HTTP/2 does beside what HTTP/1.1 does.
+//! Run by tests over the committed corpora too.
+
+mod h2_template;
+mod h2_versus_h1;
 
 use z6_events::LogReader;
 use z6_events::forge::resealed;
@@ -21,10 +24,37 @@ pub fn fuzz_replay(data: &[u8]) {
     assert_eq!(events, found, "events that were compared");
 }
 
+/// A request that HTTP/1.1 sends is the same over HTTP/2, however it is prepared and whatever table the server allows.
+///
+/// # Panics
+/// If it is not.
+pub fn fuzz_h2_template(data: &[u8]) {
+    h2_template::against_http1(data);
+}
+
+/// A response is read as the same over both protocols, in any split; where one is not a response, the other fails for
+/// the same reason.
+///
+/// # Panics
+/// If not.
+pub fn fuzz_h2_versus_h1(data: &[u8]) {
+    h2_versus_h1::compare(data);
+}
+
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests read the corpus")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn h2_template_corpus() {
+        z6_testing::over_corpus(env!("CARGO_MANIFEST_DIR"), "h2_template", fuzz_h2_template);
+    }
+
+    #[test]
+    fn h2_versus_h1_corpus() {
+        z6_testing::over_corpus(env!("CARGO_MANIFEST_DIR"), "h2_versus_h1", fuzz_h2_versus_h1);
+    }
 
     #[test]
     fn replay_corpus() {

@@ -192,7 +192,7 @@ async fn two_runs_do_not_meet_and_a_third_is_a_future() {
 #[test]
 fn programs_for_embedding_are_short() {
     let names = ["axum_service", "early_stop", "endpoints", "request_channel", "slow_seconds"];
-    for name in names.into_iter().chain(["two_runs", "blocking_client"]) {
+    for name in names.into_iter().chain(["two_runs", "blocking_client", "blocking_http2_client"]) {
         let text = std::fs::read_to_string(Path::new(EXAMPLES).join(name).with_extension("rs"));
         let text = text.unwrap();
         let is_code = |line: &&str| {

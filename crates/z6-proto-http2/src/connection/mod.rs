@@ -178,6 +178,12 @@ impl Connection {
         Connection { reader: Reader::of_server(), core }
     }
 
+    /// Gives this connection, and those that it is reset to, a bug.
+    #[cfg(feature = "planted-bugs")]
+    pub fn plant(&mut self, bug: crate::planted::Bug) {
+        self.core.planted = bug.into();
+    }
+
     /// Makes this the state of another connection that was just opened; keeps configuration, limits and buffers.
     pub fn reset(&mut self) {
         self.reader.reset();

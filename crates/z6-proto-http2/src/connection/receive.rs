@@ -13,6 +13,7 @@ use crate::limits::TINY_DATA_BYTES;
 use crate::meaning::Meaning;
 use crate::message::{BlockReader, HeadFacts, Seen};
 use crate::observe::{Observer, Section};
+use crate::planted::Bug;
 use crate::reader::{Piece, Plain};
 use crate::settings;
 use crate::streams::is;
@@ -313,7 +314,12 @@ impl Core {
         if let Some(length) = facts.content_length {
             stream.content_length = length;
         }
-        if stream.has(is::HEAD) || matches!(facts.status, NO_CONTENT | NOT_MODIFIED) {
+        let has_no_content = match facts.status {
+            NO_CONTENT => true,
+            NOT_MODIFIED => !is_planted("h2_versus_h1"),
+            _ => false,
+        };
+        if stream.has(is::HEAD) || has_no_content {
             stream.flags |= is::BODILESS;
         }
         if header.has(flag::END_STREAM) { Some(self.complete(slot, header.kind)) } else { None }
@@ -361,7 +367,13 @@ impl Core {
 
     fn on_ping(&mut self, payload: &[u8]) -> Option<Received> {
         self.counters.pings_in += 1;
-        let payload = payload.first_chunk().copied().unwrap_or_default();
+        let mut payload: [u8; 8] = payload.first_chunk().copied().unwrap_or_default();
+        if self.planted.has(Bug::NoPong) {
+            return None;
+        }
+        if self.planted.has(Bug::OtherPong) {
+            payload.reverse();
+        }
         self.output.push_ack(|out| frame::push_ping(out, flag::ACK, payload));
         self.check_acks(FrameKind::PING)
     }
@@ -381,12 +393,16 @@ impl Core {
             return Some(self.break_by(kind, 0, FrameKind::SETTINGS));
         }
         let change = i64::from(self.peer.initial_window) - i64::from(before.initial_window);
+        let is_ignored = change < 0 && self.planted.has(Bug::IgnoredShrink);
         if change != 0
+            && !is_ignored
             && let Some(broken) = self.change_windows(change)
         {
             return Some(broken);
         }
-        self.heads.set_size_max(self.peer.header_table_bytes as usize);
+        if !self.planted.has(Bug::IgnoredTableSize) {
+            self.heads.set_size_max(self.peer.header_table_bytes as usize);
+        }
         self.output.push_ack(settings::push_ack);
         if let Some(broken) = self.check_acks(FrameKind::SETTINGS) {
             return Some(broken);

@@ -16,6 +16,7 @@ use crate::limits::{Config, Limits, WINDOW_BYTES_INITIAL};
 use crate::message::KnownHead;
 use crate::observe::Tag;
 use crate::output::{Bodies, Output};
+use crate::planted::Planted;
 use crate::settings::{self, PeerSettings, id};
 use crate::streams::{LENGTH_UNKNOWN, Resets, Stream, Streams, is};
 
@@ -71,6 +72,7 @@ pub(super) struct Core {
     pub(super) completed: u64,
     has_said_goodbye: bool,
     pub(super) counters: Counters,
+    pub(super) planted: Planted,
 }
 
 impl Core {
@@ -101,6 +103,7 @@ impl Core {
             completed: 0,
             has_said_goodbye: false,
             counters: Counters::default(),
+            planted: Planted::default(),
         };
         core.begin();
         core

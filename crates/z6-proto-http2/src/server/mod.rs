@@ -7,6 +7,7 @@
 
 mod request;
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -108,16 +109,38 @@ pub enum Asked {
 struct ServerStream {
     id: u32,
     send: SendWindow,
-    receive: ReceiveWindow,
+    /// What the client may still send, bytes: less than none if the windows were made smaller meanwhile.
+    receive: i64,
     has_ended_here: bool,
     has_ended_there: bool,
+}
+
+impl ServerStream {
+    /// How much the window is to grow to be `size` again, if half of it is used.
+    fn refill(&mut self, size: u32) -> Option<u32> {
+        let size = i64::from(size);
+        if self.receive > size / 2 || self.receive == size {
+            return None;
+        }
+        let used = size - std::mem::replace(&mut self.receive, size);
+        u32::try_from(used).ok()
+    }
+}
+
+/// Settings that hold once the client has acknowledged them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Said {
+    stream_window_bytes: Option<u32>,
+    header_table_bytes: Option<u32>,
 }
 
 /// The state of one connection.
 #[derive(Clone, Debug)]
 pub struct ServerConnection {
     reader: Reader,
+    /// Window and table are those that the client has acknowledged.
     config: ServerConfig,
+    said: VecDeque<Said>,
     limits: Arc<Limits>,
     decoder: Decoder,
     encoder: Encoder,
@@ -142,6 +165,7 @@ impl ServerConnection {
         let mut connection = ServerConnection {
             reader: Reader::of_client(),
             config,
+            said: VecDeque::new(),
             limits: limits.into(),
             decoder: Decoder::new(config.header_table_bytes as usize),
             encoder: Encoder::new(config.index_headers),
@@ -298,9 +322,14 @@ impl ServerConnection {
         self.output.push(|out| frame::push_go_away(out, last_stream, code));
     }
 
-    /// Sends SETTINGS, as identifiers and values (RFC 9113 §6.5.2). What they mean for the server itself is up to the
-    /// caller.
+    /// Sends SETTINGS, as identifiers and values (RFC 9113 §6.5.2). The server goes by the windows of streams and the size
+    /// of the header table in them once they are acknowledged; what others mean for itself is up to the caller.
     pub fn settings(&mut self, entries: &[(u16, u32)]) {
+        let last = |id| entries.iter().rev().find(|entry| entry.0 == id).map(|entry| entry.1);
+        self.said.push_back(Said {
+            stream_window_bytes: last(id::INITIAL_WINDOW_SIZE),
+            header_table_bytes: last(id::HEADER_TABLE_SIZE),
+        });
         self.output.push(|out| settings::push_settings(out, entries));
     }
 
@@ -422,11 +451,13 @@ impl ServerConnection {
         if stream.has_ended_there {
             return Some(self.break_by(ProtocolErrorKind::StreamClosed, header));
         }
-        if stream.receive.take(header.length).is_err() {
+        let length = i64::from(header.length);
+        if length > stream.receive.max(0) {
             return Some(self.reject(header.stream, ProtocolErrorKind::FlowControl));
         }
+        stream.receive -= length;
         if !header.has(flag::END_STREAM)
-            && let Some(used) = stream.receive.refill(self.config.stream_window_bytes)
+            && let Some(used) = stream.refill(self.config.stream_window_bytes)
         {
             self.output.push(|out| frame::push_window_update(out, header.stream, used));
         }
@@ -456,7 +487,7 @@ impl ServerConnection {
         self.streams.push(ServerStream {
             id: stream,
             send: SendWindow::new(self.peer.initial_window),
-            receive: ReceiveWindow::new(self.config.stream_window_bytes),
+            receive: i64::from(self.config.stream_window_bytes),
             has_ended_here: false,
             has_ended_there: ends,
         });
@@ -475,7 +506,7 @@ impl ServerConnection {
     fn on_control(&mut self, header: &FrameHeader, payload: &[u8]) -> Option<Asked> {
         match header.kind {
             FrameKind::SETTINGS if header.has(flag::ACK) => {
-                self.decoder.acknowledged(self.config.header_table_bytes as usize);
+                self.acknowledged();
                 None
             }
             FrameKind::SETTINGS => self.on_settings(header, payload),
@@ -505,6 +536,28 @@ impl ServerConnection {
                 (!is_right).then(|| self.break_by(ProtocolErrorKind::FlowControl, header))
             }
             _ => None,
+        }
+    }
+
+    /// The client goes by the oldest settings that it had not acknowledged (RFC 9113 §6.5.3, §6.9.2).
+    fn acknowledged(&mut self) {
+        let said = self.said.pop_front().unwrap_or_default();
+        if let Some(bytes) = said.header_table_bytes {
+            self.config.header_table_bytes = bytes;
+        }
+        self.decoder.acknowledged(self.config.header_table_bytes as usize);
+        let Some(bytes) = said.stream_window_bytes else { return };
+        let before = std::mem::replace(&mut self.config.stream_window_bytes, bytes);
+        if before == bytes {
+            return;
+        }
+        let change = i64::from(bytes) - i64::from(before);
+        for stream in &mut self.streams {
+            stream.receive += change;
+            let (id, used) = (stream.id, stream.refill(bytes));
+            if let Some(used) = used.filter(|_| !stream.has_ended_there) {
+                self.output.push(|out| frame::push_window_update(out, id, used));
+            }
         }
     }
 

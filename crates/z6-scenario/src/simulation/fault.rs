@@ -81,11 +81,23 @@ pub enum FaultKind {
     ResetStream,
     /// Per request over HTTP/2: the server allows fewer streams at once for a while.
     LowerStreams,
+    /// Per request over HTTP/2: the server sends PINGs.
+    Pings,
+    /// Per connection over HTTP/2: the settings of the server, and all that follows them, come late.
+    SettingsLate,
+    /// Per request over HTTP/2: the windows of streams, open ones too, are smaller for a while, or empty.
+    ShrinkWindow,
+    /// Per request over HTTP/2: the windows of streams, open ones too, are tiny from then on.
+    TinyWindows,
+    /// Per request over HTTP/2: the server keeps a header table of another size.
+    TableResize,
+    /// Per connection attempt that asks for HTTP/2: the server selects HTTP/1.1.
+    AlpnHttp1,
 }
 
 impl FaultKind {
     /// How many there are.
-    pub const COUNT: usize = 37;
+    pub const COUNT: usize = 43;
 
     /// All of them, in order.
     pub const ALL: [FaultKind; FaultKind::COUNT] = [
@@ -126,6 +138,12 @@ impl FaultKind {
         FaultKind::RefuseStream,
         FaultKind::ResetStream,
         FaultKind::LowerStreams,
+        FaultKind::Pings,
+        FaultKind::SettingsLate,
+        FaultKind::ShrinkWindow,
+        FaultKind::TinyWindows,
+        FaultKind::TableResize,
+        FaultKind::AlpnHttp1,
     ];
 
     /// Its name in scenarios and on the command line: `reset_in_body`.
@@ -169,6 +187,12 @@ impl FaultKind {
             FaultKind::RefuseStream => "refuse_stream",
             FaultKind::ResetStream => "reset_stream",
             FaultKind::LowerStreams => "lower_streams",
+            FaultKind::Pings => "pings",
+            FaultKind::SettingsLate => "settings_late",
+            FaultKind::ShrinkWindow => "shrink_window",
+            FaultKind::TinyWindows => "tiny_windows",
+            FaultKind::TableResize => "table_resize",
+            FaultKind::AlpnHttp1 => "alpn_http1",
         }
     }
 
@@ -188,6 +212,20 @@ impl FaultKind {
                 | FaultKind::RefuseStream
                 | FaultKind::ResetStream
                 | FaultKind::LowerStreams
+        ) || self.is_of_http2_connection()
+    }
+
+    /// Whether it concerns what a server says about a connection over HTTP/2, beside its streams.
+    #[must_use]
+    pub const fn is_of_http2_connection(self) -> bool {
+        matches!(
+            self,
+            FaultKind::Pings
+                | FaultKind::SettingsLate
+                | FaultKind::ShrinkWindow
+                | FaultKind::TinyWindows
+                | FaultKind::TableResize
+                | FaultKind::AlpnHttp1
         )
     }
 

@@ -162,6 +162,7 @@ fn can_happen(evidence: &Evidence<'_>, world: &Simulation, kind: ErrorKind, row:
             let target = evidence.spec.scenario.target(row.last_target());
             any(world, &[F::ProxyRefused]) && target.proxy.is_some()
         }
+        ErrorKind::TlsAlpn => any(world, &[F::AlpnHttp1]),
         ErrorKind::OutOfPorts => any(world, &[F::OutOfPorts]),
         ErrorKind::OutOfDescriptors => any(world, &[F::OutOfDescriptors]),
         ErrorKind::ConnectTimeout => {

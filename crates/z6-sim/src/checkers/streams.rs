@@ -1,18 +1,47 @@
-//! Checks of HTTP/2: how many streams are open, and which requests are sent again.
+//! Checks of HTTP/2: how many streams are open, which requests are sent again, and which PINGs are answered.
+
+use std::collections::BTreeMap;
 
 use z6_events::{ErrorKind, ResendCause};
 
 use super::account::{Account, End, Row};
 use super::server::{Known, known};
 use super::{Checker, Evidence, Found};
+use crate::truth::TruthPing;
 
 pub(super) fn check(evidence: &Evidence<'_>, account: &Account, found: &mut Found) {
     for what in &evidence.truth.streams {
         found.add(Checker::Streams, || what.clone());
     }
     let known = known(evidence);
+    let mut pings: BTreeMap<u64, Vec<&TruthPing>> = BTreeMap::new();
+    for ping in &evidence.truth.pings {
+        pings.entry(ping.connection).or_default().push(ping);
+    }
     for row in account.rows.values() {
         resends(evidence, &known, row, found);
+        answers_pings(&pings, &known, row, found);
+    }
+}
+
+/// The answer to a PING goes out before requests that were planned after it was read (RFC 9113 section 6.7).
+fn answers_pings(
+    pings: &BTreeMap<u64, Vec<&TruthPing>>,
+    known: &Known<'_>,
+    row: &Row,
+    found: &mut Found,
+) {
+    for place in row.exchanges.iter().map(|exchange| exchange.place) {
+        for ping in pings.get(&place.connection).into_iter().flatten() {
+            let is_later = ping.read.is_some_and(|read| row.request.planned > read);
+            let is_before_answer =
+                ping.answered_behind.is_none_or(|streams| place.number < streams);
+            if is_later && is_before_answer && known.contains_key(&place) {
+                found.add(Checker::Streams, || {
+                    format!("{ping:?} was not answered before {:?} at {place:?}", row.request)
+                });
+            }
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use super::Client;
 use super::socket::{Written, write_to};
 use crate::coverage::RequestState;
 use crate::engine::WorkerEngine;
+use crate::plant::Planted;
 use crate::queue::WireRef;
 use crate::wire::Asks;
 use crate::world::Outside;
@@ -62,21 +63,22 @@ impl Streams {
     }
 
     /// A session for a connection to a target: one that was used before, if there is one.
-    fn session(&mut self, id: TargetId) -> Box<Http2> {
+    fn session(&mut self, id: TargetId, planted: Planted) -> Box<Http2> {
         self.has_been_used = true;
         if let Some(at) = self.spare.iter().rposition(|(target, _)| *target == id) {
             return self.spare.swap_remove(at).1;
         }
         let target = self.scenario.target(id);
-        Box::new(Http2::new(http2_config(target), Arc::clone(&self.limits), target.is_tls()))
+        let session = Http2::new(http2_config(target), Arc::clone(&self.limits), target.is_tls());
+        Box::new(planted.http2(session))
     }
 }
 
 impl Client {
     /// A connection is ready, and speaks HTTP/2.
-    pub(super) fn open_http2(&mut self, slot: ConnectionSlot) {
+    pub(super) fn open_http2(&mut self, out: &Outside<'_, '_>, slot: ConnectionSlot) {
         let link = &mut self.links[slot.index()];
-        let mut http2 = self.http2.session(link.target);
+        let mut http2 = self.http2.session(link.target, out.env.spec().planted);
         http2.open(slot, &self.requests);
         link.http2 = Some(Carried {
             http2,

@@ -1,6 +1,6 @@
 //! Which frames go by in one direction of a connection over HTTP/2, and where: a witness apart from both ends.
 
-use z6_proto_http2::frame::{FRAME_HEADER_BYTES, FrameHeader};
+use z6_proto_http2::frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKind};
 
 /// One direction.
 #[derive(Debug, Default)]
@@ -11,6 +11,10 @@ pub(super) struct Frames {
     skipped: u64,
     /// The header that is incomplete.
     header: Vec<u8>,
+    /// The frame whose payload is kept and comes next, and what came of it.
+    kept: Option<(FrameHeader, Vec<u8>)>,
+    /// PINGs and window updates that went by and were not looked at.
+    controls: Vec<(FrameHeader, Vec<u8>)>,
 }
 
 impl Frames {
@@ -31,6 +35,12 @@ impl Frames {
             self.passed += next.len() as u64;
             if skips > 0 {
                 self.skipped -= skips as u64;
+                if let Some((_, payload)) = &mut self.kept {
+                    payload.extend_from_slice(next);
+                }
+                if self.skipped == 0 {
+                    self.controls.extend(self.kept.take());
+                }
                 continue;
             }
             self.header.extend_from_slice(next);
@@ -38,10 +48,17 @@ impl Frames {
                 let header = FrameHeader::parse(&whole);
                 found.push((header, self.passed - FRAME_HEADER_BYTES as u64));
                 self.skipped = u64::from(header.length);
+                let is_kept = matches!(header.kind, FrameKind::PING | FrameKind::WINDOW_UPDATE);
+                self.kept = is_kept.then(|| (header, Vec::new()));
                 self.header.clear();
             }
         }
         found
+    }
+
+    /// The PINGs and window updates that went by, with their payloads, each once.
+    pub(super) fn take_controls(&mut self) -> Vec<(FrameHeader, Vec<u8>)> {
+        std::mem::take(&mut self.controls)
     }
 
     /// Bytes go by that are no frames, nor is what follows them.

@@ -2,9 +2,10 @@
 //!
 //! Frames and header compression are those of `z6-proto-http2`. Which bytes belong to which stream is counted apart
 //! from it, from the frames that go by. Reading order: this file (the state of a connection, and what time does to
-//! it), `requests`, `answers`.
+//! it), `requests`, `answers`, `control` (what is said beside the streams).
 
 mod answers;
+mod control;
 mod requests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -14,12 +15,13 @@ use z6_events::Tick;
 use z6_http::IdParts;
 use z6_proto_http2::frame::{CLIENT_PREFACE, FRAME_HEADER_BYTES, FrameHeader, FrameKind, flag};
 use z6_proto_http2::server::{ServerConfig, ServerConnection};
-use z6_proto_http2::{ErrorCode, Limits, STREAMS_ASSUMED, Slices};
-use z6_scenario::simulation::Simulation;
+use z6_proto_http2::{ErrorCode, Limits, Slices};
+use z6_scenario::simulation::{FaultKind, Simulation};
 
 use super::frames::Frames;
 use super::{Pending, end_down, send_down};
 use crate::answer::Meant;
+use crate::coverage::RequestState;
 use crate::queue::{SimEvent, StreamRef, WireRef};
 use crate::reply::Fields;
 use crate::truth::{Leads, Truth, TruthAnswer};
@@ -27,11 +29,13 @@ use crate::wire::{Segment, Wires};
 use crate::world::Env;
 
 pub(super) use answers::answer;
+pub(crate) use control::{send_settings, widen_again};
+
+use control::Control;
 
 /// What a stream of the client may send before the server has made room again, bytes: less than the longest bodies.
 const WINDOW_BYTES: u32 = 32 << 10;
-/// The identifier of SETTINGS_MAX_CONCURRENT_STREAMS (RFC 9113 section 6.5.2).
-const MAX_CONCURRENT_STREAMS: u16 = 3;
+
 /// The server's end of a connection over HTTP/2.
 #[derive(Debug)]
 pub(crate) struct Streams {
@@ -54,12 +58,13 @@ pub(crate) struct Streams {
     sent: BTreeMap<u32, Sent>,
     /// What a client has read when it has read so many bytes of the connection.
     marks: VecDeque<(u64, Mark)>,
-    /// Numbers of streams that the client has been told and has not acknowledged.
-    announced: VecDeque<u32>,
-    /// The number that it goes by.
-    allowed: u32,
+    control: Control,
+    /// PINGs that were sent.
+    pings: VecDeque<usize>,
     is_lowered: bool,
     leaving: Leaving,
+    /// GOAWAY is sent.
+    has_said_so: bool,
     /// Bytes were sent that end the connection for the client.
     is_garbled: bool,
 }
@@ -115,6 +120,8 @@ enum Mark {
     First(u32),
     /// The end of a whole response.
     End(u32),
+    /// The end of a PING, by its place in the list.
+    Ping(usize),
 }
 
 /// Whether the server ends the connection.
@@ -152,10 +159,11 @@ impl Streams {
             unanswered: BTreeSet::new(),
             sent: BTreeMap::new(),
             marks: VecDeque::new(),
-            announced: VecDeque::from([streams_max]),
-            allowed: STREAMS_ASSUMED,
+            control: Control::new(simulation),
+            pings: VecDeque::new(),
             is_lowered: false,
             leaving: Leaving::No,
+            has_said_so: false,
             is_garbled: false,
         }
     }
@@ -181,6 +189,7 @@ impl Streams {
             }
             self.marks.pop_front();
             match mark {
+                Mark::Ping(ping) => truth.read_ping(ping, at),
                 Mark::First(stream) => {
                     if let Some(sent) = self.sent.get_mut(&stream) {
                         sent.first_read = Some(at);
@@ -199,22 +208,22 @@ impl Streams {
     /// Frames of the client go by.
     fn note_received(&mut self, bytes: &[u8], truth: &mut Truth) {
         for (header, _) in self.frames_in.pass(bytes) {
+            let begun = u64::from(self.last_seen.div_ceil(2));
+            self.control.note_received(&header, begun, self.connection, truth);
             match header.kind {
                 FrameKind::HEADERS | FrameKind::CONTINUATION => {
-                    let head = self.heads.entry(header.stream).or_insert((0, self.allowed));
+                    let head = self.heads.entry(header.stream).or_insert((0, self.control.allowed));
                     head.0 += header.frame_bytes();
                     if header.stream > self.last_seen {
                         self.last_seen = header.stream;
                         self.forget_later(header.stream, truth);
                     }
                 }
-                FrameKind::SETTINGS if header.has(flag::ACK) => {
-                    if let Some(allowed) = self.announced.pop_front() {
-                        self.allowed = allowed;
-                    }
-                }
                 _ => {}
             }
+        }
+        for (header, payload) in self.frames_in.take_controls() {
+            self.control.note_ping(&header, &payload, self.connection, truth);
         }
     }
 
@@ -244,12 +253,6 @@ impl Streams {
             && self.pending.is_empty()
             && self.answering.is_empty()
             && self.unanswered.is_empty()
-    }
-
-    /// The client may have so many streams at once.
-    fn allow(&mut self, streams: u32) {
-        self.http.settings(&[(MAX_CONCURRENT_STREAMS, streams)]);
-        self.announced.push_back(streams);
     }
 
     /// The client reset a stream.
@@ -309,6 +312,9 @@ impl Streams {
         for (header, at) in self.frames_out.pass(&bytes) {
             has_end |= self.note_sent(header, at, now, truth);
         }
+        for (header, payload) in self.frames_out.take_controls() {
+            self.control.note_given(&header, &payload);
+        }
         (bytes, has_end)
     }
 
@@ -322,6 +328,11 @@ impl Streams {
 
     /// A frame goes out, behind so many bytes of the connection. Whether its stream ends with it.
     fn note_sent(&mut self, header: FrameHeader, at: u64, now: Tick, truth: &mut Truth) -> bool {
+        if header.kind == FrameKind::PING && !header.has(flag::ACK) {
+            let end = at + header.frame_bytes();
+            self.marks.extend(self.pings.pop_front().map(|ping| (end, Mark::Ping(ping))));
+        }
+        self.has_said_so |= header.kind == FrameKind::GOAWAY;
         let Some(sent) = self.sent.get_mut(&header.stream) else { return false };
         let ends = match header.kind {
             FrameKind::HEADERS => {
@@ -346,7 +357,7 @@ impl Streams {
                 bytes: sent.bytes,
                 leads: sent.leads.clone(),
                 meant: sent.meant.clone(),
-                closes: self.leaving != Leaving::No,
+                closes: self.has_said_so,
                 sent: now,
                 first_read: sent.first_read,
                 read: None,
@@ -368,7 +379,8 @@ fn go_on(env: &mut Env<'_>, wires: &mut Wires, truth: &mut Truth, of: WireRef) {
     let open: Vec<u32> = streams.answering.keys().copied().collect();
     open.into_iter().for_each(|stream| streams.advance(stream));
     flush(env, wires, truth, of);
-    if streams_of(wires, of).is_some_and(|streams| streams.has_left()) {
+    if streams_of(wires, of).is_some_and(|streams| streams.has_left() && !streams.control.is_quiet)
+    {
         end_down(env, wires, of, env.now(), Segment::End);
     }
 }
@@ -376,6 +388,9 @@ fn go_on(env: &mut Env<'_>, wires: &mut Wires, truth: &mut Truth, of: WireRef) {
 /// Sends what is to be sent.
 fn flush(env: &mut Env<'_>, wires: &mut Wires, truth: &mut Truth, of: WireRef) {
     let Some(streams) = streams_of(wires, of) else { return };
+    if streams.control.is_quiet {
+        return;
+    }
     let (bytes, has_end) = streams.take_output(env.now(), truth);
     let last = u64::from(streams.http.last_stream());
     if !bytes.is_empty() {
@@ -457,4 +472,9 @@ pub(crate) fn allow_again(env: &mut Env<'_>, wires: &mut Wires, truth: &mut Trut
 
 fn pairs(fields: &Fields) -> impl Iterator<Item = (&[u8], &[u8])> {
     fields.iter().map(|(name, value)| (name.as_slice(), value.as_slice()))
+}
+
+fn happened(env: &mut Env<'_>, kind: FaultKind) {
+    env.inject(kind);
+    env.cover(kind, RequestState::Http2);
 }

@@ -25,7 +25,8 @@ pub const fn impossible(kind: FaultKind, state: RequestState) -> Option<&'static
         | FaultKind::ConnectUnreachable
         | FaultKind::ProxyRefused
         | FaultKind::OutOfPorts
-        | FaultKind::OutOfDescriptors => attempt(state),
+        | FaultKind::OutOfDescriptors
+        | FaultKind::AlpnHttp1 => attempt(state),
         FaultKind::ResetBefore | FaultKind::CloseBefore => before(state, NOTHING),
         FaultKind::ResetInHead if matches!(state, RequestState::InBody) => Some(HEAD),
         FaultKind::ResetInHead | FaultKind::ResetInBody | FaultKind::CloseInBody => within(state),
@@ -47,7 +48,12 @@ pub const fn impossible(kind: FaultKind, state: RequestState) -> Option<&'static
         | FaultKind::GoAwayError
         | FaultKind::RefuseStream
         | FaultKind::ResetStream
-        | FaultKind::LowerStreams => match state {
+        | FaultKind::LowerStreams
+        | FaultKind::Pings
+        | FaultKind::SettingsLate
+        | FaultKind::ShrinkWindow
+        | FaultKind::TinyWindows
+        | FaultKind::TableResize => match state {
             RequestState::Http2 => None,
             _ => Some(HTTP2),
         },

@@ -63,6 +63,8 @@ pub(super) fn sketch(seed: u64) -> Sketch {
     sketch.simulation = world::draw(&mut Dice::new(seed, 1), pace);
     if speaks_http2 {
         world::draw_http2(&mut http2, &mut sketch.simulation, pace);
+        let connections = &mut Dice::new(seed, 7);
+        world::draw_http2_connections(connections, &mut sketch.simulation, pace);
     }
     sketch
 }

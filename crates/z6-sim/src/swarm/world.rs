@@ -69,8 +69,26 @@ pub(super) fn draw_http2(dice: &mut Dice, simulation: &mut Simulation, pace: Pac
     }
     simulation.alpn_h2 = share(dice.pick(&[1_000_000, 1_000_000, 500_000, 0]));
     let kinds = dice.pick(&[0, 20, 40, 70]);
-    for kind in FaultKind::ALL.into_iter().filter(|kind| kind.is_of_http2()) {
-        if dice.chance(kinds) {
+    let of_streams = |kind: &FaultKind| kind.is_of_http2() && !kind.is_of_http2_connection();
+    set_some(dice, of_streams, kinds, simulation, pace);
+}
+
+/// What servers say about connections over HTTP/2 beside their streams.
+pub(super) fn draw_http2_connections(dice: &mut Dice, simulation: &mut Simulation, pace: Pace) {
+    let kinds = dice.pick(&[0, 20, 40, 70]);
+    set_some(dice, |kind| kind.is_of_http2_connection(), kinds, simulation, pace);
+}
+
+/// Sets how often each fault of these occurs, with this chance, percent.
+fn set_some(
+    dice: &mut Dice,
+    is_it: impl Fn(&FaultKind) -> bool,
+    chance: u64,
+    simulation: &mut Simulation,
+    pace: Pace,
+) {
+    for kind in FaultKind::ALL.into_iter().filter(is_it) {
+        if dice.chance(chance) {
             simulation.faults.set(kind, rate(dice, kind, pace));
         }
     }
@@ -134,7 +152,9 @@ fn per(kind: FaultKind) -> Per {
         | FaultKind::ConnectUnreachable
         | FaultKind::ProxyRefused
         | FaultKind::OutOfPorts
-        | FaultKind::OutOfDescriptors => Per::Attempt,
+        | FaultKind::OutOfDescriptors
+        | FaultKind::SettingsLate
+        | FaultKind::AlpnHttp1 => Per::Attempt,
         FaultKind::ResetBefore
         | FaultKind::ResetInHead
         | FaultKind::ResetInBody
@@ -156,7 +176,11 @@ fn per(kind: FaultKind) -> Per {
         | FaultKind::GoAwayError
         | FaultKind::RefuseStream
         | FaultKind::ResetStream
-        | FaultKind::LowerStreams => Per::Request,
+        | FaultKind::LowerStreams
+        | FaultKind::Pings
+        | FaultKind::ShrinkWindow
+        | FaultKind::TinyWindows
+        | FaultKind::TableResize => Per::Request,
         FaultKind::PartialRead | FaultKind::PartialWrite | FaultKind::WouldBlock => Per::Transfer,
         FaultKind::ServerStall | FaultKind::LateTimer | FaultKind::DuplicateStamp => {
             Per::TenthOfSecond

@@ -37,6 +37,8 @@ use crate::templates;
 
 pub(crate) use http2::FormTemplate;
 pub use http2::Http2;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use http2::{Kept, begin_text};
 pub use journeys::{Given, Journeys, KnownValues, RunValues};
 pub use requests::{Note, Requests};
 

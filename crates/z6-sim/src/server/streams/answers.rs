@@ -27,6 +27,12 @@ pub(in super::super) fn answer(
     reply: &StreamReply,
     draws: &mut Generator,
 ) {
+    if let Some(streams) = streams_of(wires, of)
+        && breaks_connection(&reply.doing)
+    {
+        // What waits for settings that are late goes out as it should be, before what breaks the connection.
+        streams.control.is_quiet = false;
+    }
     flush(env, wires, truth, of);
     let Some(wire) = wires.get(of) else { return };
     wire.fault = reply.fault;
@@ -66,6 +72,16 @@ pub(in super::super) fn answer(
         streams.http.raw(&INTRUDER.bytes());
         let (bytes, _) = streams.take_output(env.now(), truth);
         send_down(env, wires, of, env.after_ns(pause_ns), Segment::Bytes(bytes));
+    }
+}
+
+/// Whether the connection does not live after it.
+fn breaks_connection(doing: &Doing) -> bool {
+    match doing {
+        Doing::Answers | Doing::Trickles(_) | Doing::Resets { .. } => false,
+        Doing::Breaks { .. } | Doing::Leaves(_) | Doing::Babbles(_) | Doing::Intrudes { .. } => {
+            true
+        }
     }
 }
 

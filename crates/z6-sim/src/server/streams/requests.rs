@@ -7,8 +7,7 @@ use z6_proto_http2::{ErrorCode, FRAME_BYTES_MAX};
 use z6_scenario::simulation::FaultKind;
 
 use super::super::{Pending, Server, end_down, is_last};
-use super::{Leaving, Receiving, Streams, flush, go_on, number_of, streams_of};
-use crate::coverage::RequestState;
+use super::{Leaving, Receiving, Streams, control, flush, go_on, happened, number_of, streams_of};
 use crate::draw::hits;
 use crate::queue::{SimEvent, StreamRef, WireRef};
 use crate::truth::{Truth, TruthRequest};
@@ -38,8 +37,14 @@ impl Server {
     ) {
         let Some(wire) = wires.get(of) else { return };
         let number = wire.number;
-        let new = || Box::new(Streams::new(env.simulation(), number));
-        wire.server.streams.get_or_insert_with(new).note_received(bytes, truth);
+        if wire.server.streams.is_none() {
+            let mut streams = Box::new(Streams::new(env.simulation(), number));
+            control::begin(env, &mut streams, of);
+            wire.server.streams = Some(streams);
+        }
+        if let Some(streams) = &mut wire.server.streams {
+            streams.note_received(bytes, truth);
+        }
         let mut from = 0;
         while let Some(streams) = streams_of(wires, of) {
             let Some(asked) = streams.http.received(bytes, &mut from) else { break };
@@ -143,6 +148,7 @@ fn stream_begins(
         env.schedule(again, SimEvent::StreamsAgain(of));
         happened(env, FaultKind::LowerStreams);
     }
+    control::stream_begins(env, streams, truth, of, stream);
     if breaks && !matches!(streams.leaving, Leaving::After(_)) {
         happened(env, FaultKind::GoAwayError);
         let code = ERRORS[draws.uniform(0, ERRORS.len() as u64 - 1) as usize];
@@ -207,9 +213,4 @@ impl Receiving {
             content_bytes: 0,
         }
     }
-}
-
-fn happened(env: &mut Env<'_>, kind: FaultKind) {
-    env.inject(kind);
-    env.cover(kind, RequestState::Http2);
 }

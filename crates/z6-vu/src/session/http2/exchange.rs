@@ -42,7 +42,7 @@ pub(super) struct Exchange {
 
 /// What is kept of a response, as text.
 #[derive(Debug, Default)]
-struct Kept {
+pub(crate) struct Kept {
     head: Vec<u8>,
     trailers: Vec<u8>,
     body: Vec<u8>,
@@ -114,18 +114,7 @@ impl Exchange {
         form: Option<&FormTemplate>,
         is_tls: bool,
     ) -> Started {
-        let body_bytes = self.own.len() - self.own_head.bytes;
-        let head = &self.own[..self.own_head.bytes];
-        if let Some(started) = form.and_then(|form| {
-            form.with_values(head, |values| {
-                let sending = Sending { id, values, body_bytes: Some(body_bytes) };
-                http.start_with(form.template(), tag, &sending)
-            })
-        }) {
-            return started;
-        }
-        let is_head_method = self.own_head.is_head_method;
-        http.start_fields(message::fields(head, is_tls), body_bytes, is_head_method, tag)
+        begin_read(http, tag, id, (&self.own, self.own_head), form, is_tls)
     }
 
     /// A response is complete: what becomes of it.
@@ -183,14 +172,68 @@ impl Exchange {
     }
 }
 
+/// Makes frames of a request that is text, as an exchange makes them of its own.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn begin_text(
+    http: &mut Connection,
+    tag: Tag,
+    id: IdParts,
+    mut text: Vec<u8>,
+    form: Option<&FormTemplate>,
+    is_tls: bool,
+) -> Started {
+    let head = message::read_head(&mut text);
+    begin_read(http, tag, id, (&text, head), form, is_tls)
+}
+
+fn begin_read(
+    http: &mut Connection,
+    tag: Tag,
+    id: IdParts,
+    (text, Head { bytes, is_head_method }): (&[u8], Head),
+    form: Option<&FormTemplate>,
+    is_tls: bool,
+) -> Started {
+    let body_bytes = text.len() - bytes;
+    let head = &text[..bytes];
+    if let Some(started) = form.and_then(|form| {
+        form.with_values(head, |values| {
+            let sending = Sending { id, values, body_bytes: Some(body_bytes) };
+            http.start_with(form.template(), tag, &sending)
+        })
+    }) {
+        return started;
+    }
+    http.start_fields(message::fields(head, is_tls), body_bytes, is_head_method, tag)
+}
+
 impl Kept {
-    fn response(&self, keep: Keep) -> KeptResponse<'_> {
+    pub(crate) fn response(&self, keep: Keep) -> KeptResponse<'_> {
         let has_body = keep.body_bytes_max.is_some() && !self.is_too_large;
         KeptResponse {
             head: &self.head,
             trailers: &self.trailers,
             body: has_body.then_some(&self.body),
         }
+    }
+
+    /// A field of the response.
+    pub(crate) fn push_field(&mut self, section: Section, name: &[u8], value: &[u8]) {
+        let text = match section {
+            Section::Head => &mut self.head,
+            Section::Trailers => &mut self.trailers,
+        };
+        if name.starts_with(b":") {
+            // A head begins: one before it was interim.
+            text.clear();
+            text.extend_from_slice(b"HTTP/2 ");
+            text.extend_from_slice(value);
+        } else {
+            text.extend_from_slice(name);
+            text.extend_from_slice(b": ");
+            text.extend_from_slice(value);
+        }
+        text.extend_from_slice(b"\r\n");
     }
 
     fn push_body(&mut self, bytes: &[u8], max: usize, journeys: &mut Journeys) {
@@ -314,24 +357,9 @@ pub(super) struct Keeper<'a> {
 impl Observer for Keeper<'_> {
     fn field(&mut self, Tag(tag): Tag, section: Section, name: &[u8], value: &[u8]) {
         let Exchange { keep, kept, .. } = self.exchanges.at(tag);
-        if !keep.is_any() {
-            return;
+        if keep.is_any() {
+            kept.push_field(section, name, value);
         }
-        let text = match section {
-            Section::Head => &mut kept.head,
-            Section::Trailers => &mut kept.trailers,
-        };
-        if name.starts_with(b":") {
-            // A head begins: one before it was interim.
-            text.clear();
-            text.extend_from_slice(b"HTTP/2 ");
-            text.extend_from_slice(value);
-        } else {
-            text.extend_from_slice(name);
-            text.extend_from_slice(b": ");
-            text.extend_from_slice(value);
-        }
-        text.extend_from_slice(b"\r\n");
     }
 
     fn content(&mut self, Tag(tag): Tag, bytes: &[u8]) {

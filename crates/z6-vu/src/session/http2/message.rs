@@ -73,7 +73,10 @@ pub(super) fn fields(head: &[u8], is_tls: bool) -> impl Iterator<Item = (&[u8], 
         (b":authority", authority),
         (b":path", target),
     ];
-    pseudo.into_iter().chain(lines(head).filter(|(name, value)| is_sent(name, value)))
+    let sent = lines(head).filter(|(name, value)| is_sent(name, value));
+    // Its one value has one spelling (RFC 9113 section 8.2.2).
+    let spelled = sent.map(|(name, value)| (name, if name == b"te" { b"trailers" } else { value }));
+    pseudo.into_iter().chain(spelled)
 }
 
 /// A request as HTTP/1.1 sends it, as what HTTP/2 sends of it, in the same form.
@@ -117,6 +120,17 @@ mod tests {
             (b"content-length", b"5"),
         ];
         assert_eq!(found, wanted);
+    }
+
+    /// RFC 9113 section 8.2.2.
+    #[test]
+    fn te_is_trailers_in_lower_case_or_left_out() {
+        for (value, wanted) in [("Trailers", Some(&b"trailers"[..])), ("trailers, gzip", None)] {
+            let mut text = format!("GET / HTTP/1.1\r\nHost: h\r\nTE: {value}\r\n\r\n").into_bytes();
+            let head = read_head(&mut text);
+            let te = fields(&text[..head.bytes], false).find(|(name, _)| *name == b"te");
+            assert_eq!(te.map(|(_, value)| value), wanted);
+        }
     }
 
     #[test]

@@ -38,6 +38,8 @@ use crate::templates;
 
 use exchange::{Exchange, Exchanges, Keeper};
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use exchange::{Kept, begin_text};
 pub(crate) use template::FormTemplate;
 
 /// Requests are made into frames until this much waits for the socket, bytes.
@@ -100,6 +102,12 @@ impl Http2 {
             is_answered_http1: false,
             last_sent: Tick::ZERO,
         }
+    }
+
+    /// Gives its connections a bug.
+    #[cfg(feature = "planted-bugs")]
+    pub fn plant(&mut self, bug: z6_proto_http2::planted::Bug) {
+        self.http.plant(bug);
     }
 
     /// Makes this the session of a connection that was just opened; keeps configuration and buffers.

