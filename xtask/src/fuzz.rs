@@ -4,6 +4,10 @@
 //! read as seeds and never written; new inputs go to `fuzz/grown`, which git ignores. `fuzz/corpus` links to the
 //! seeds, for `cargo fuzz run`.
 
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use anyhow::{Context as _, Result, bail};
 
 use crate::command::{Invocation, nightly_cargo};
@@ -109,11 +113,31 @@ pub(crate) fn smoke() -> Result<Outcome> {
         std::fs::remove_dir_all(&grown)
             .with_context(|| format!("cannot remove {}", grown.display()))?;
     }
-    for target in TARGETS {
-        let words = smoke_one(target)?;
-        println!("{:<18} {words}", target.name);
+    for (target, words) in TARGETS.iter().zip(on_each_core(TARGETS, smoke_one)) {
+        println!("{:<18} {}", target.name, words?);
     }
     Ok(Outcome::Passed)
+}
+
+/// What `run` gives for each target, in their order; as many at once as there are cores.
+fn on_each_core<T: Send>(targets: &[Target], run: impl Fn(&Target) -> T + Sync) -> Vec<T> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let next = AtomicUsize::new(0);
+    let one_after_another = || {
+        let mut done = Vec::new();
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some(target) = targets.get(place) else { return done };
+            done.push((place, run(target)));
+        }
+    };
+    let mut all: Vec<(usize, T)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(one_after_another)).collect();
+        let ended = threads.into_iter().map(|thread| thread.join());
+        ended.flat_map(|done| done.unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    all.sort_unstable_by_key(|(place, _)| *place);
+    all.into_iter().map(|(_, found)| found).collect()
 }
 
 /// How long a target is fuzzed.
@@ -300,6 +324,12 @@ mod tests {
         let found: BTreeSet<&str> = starts.filter_map(|rest| rest.split('(').next()).collect();
         let expected: BTreeSet<&str> = TARGETS.iter().map(|target| target.name).collect();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_is_run_at_once_comes_in_the_order_of_the_targets() {
+        let names = on_each_core(TARGETS, |target| target.name);
+        assert_eq!(names, TARGETS.iter().map(|target| target.name).collect::<Vec<_>>());
     }
 
     #[test]
