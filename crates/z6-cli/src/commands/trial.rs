@@ -130,11 +130,20 @@ impl Printer<'_> {
     fn ended(&self, ended: &Ended) -> String {
         let mut text = String::new();
         if !ended.head.is_empty() {
-            push_lines(&mut text, "< ", &String::from_utf8_lossy(&ended.head));
+            let head = String::from_utf8_lossy(&ended.head);
+            // The head of a whole response has a limit of its own.
+            let head = if ended.is_whole { head } else { self.bounded(&head).into_owned().into() };
+            push_lines(&mut text, "< ", &head);
             match &ended.body {
                 Some(body) if body.is_empty() => {}
-                Some(body) => push_lines(&mut text, "< ", &self.body(body)),
-                None => push_lines(&mut text, "< ", "(not shown: a secret stands in it)"),
+                Some(body) => push_lines(&mut text, "< ", &self.body(kept_text(body, ended))),
+                None if ended.is_whole && !ended.is_cut => {
+                    push_lines(&mut text, "< ", "(not shown: a secret stands in it)");
+                }
+                None => push_lines(&mut text, "< ", "(not shown: a secret may stand in it)"),
+            }
+            if ended.is_cut {
+                push_lines(&mut text, "< ", "(more came, and was not kept)");
             }
         }
         for found in &ended.values {
@@ -174,6 +183,11 @@ impl Printer<'_> {
         let Ok(text) = std::str::from_utf8(body) else {
             return format!("({} bytes that are not text)", count(body.len() as u64)).into();
         };
+        self.bounded(text)
+    }
+
+    /// A text, or its beginning.
+    fn bounded<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if self.args.whole || text.len() <= BODY_BYTES_SHOWN {
             return text.into();
         }
@@ -181,6 +195,16 @@ impl Printer<'_> {
         let end = (0..=BODY_BYTES_SHOWN).rev().find(is_end).unwrap_or(0);
         let more = count((text.len() - end) as u64);
         format!("{}\n({more} bytes more: --whole shows them)", &text[..end]).into()
+    }
+}
+
+/// A body without a character that was cut where the body was.
+fn kept_text<'a>(body: &'a [u8], ended: &Ended) -> &'a [u8] {
+    match std::str::from_utf8(body) {
+        Err(error) if error.error_len().is_none() && (ended.is_cut || !ended.is_whole) => {
+            &body[..error.valid_up_to()]
+        }
+        _ => body,
     }
 }
 
