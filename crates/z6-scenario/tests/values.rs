@@ -413,3 +413,75 @@ fn places_of_errors_are_those_of_the_placeholders() {
     assert!(shown.contains("b.json:2:10: there is no value `nam`"), "{shown}");
     assert!(shown.contains("u.csv:2: 1 fields, the header has 2"), "{shown}");
 }
+
+/// Which variables of a scenario are secret.
+fn secret_variables(lines: &str) -> Vec<String> {
+    let world = World::default().file("users.csv", "name,password\na,b\n");
+    let scenario = load(&format!("{BASE}{lines}"), &world).scenario;
+    let variables = scenario.values.variables.into_iter();
+    variables.filter(|variable| variable.is_secret).map(|variable| variable.name).collect()
+}
+
+#[test]
+fn the_url_of_a_request_with_a_secret_is_secret() {
+    const SECRETS: &str = "secrets.x = { env = 'X' }\n\
+        data = [{ name = 'users', file = 'users.csv', secret = ['password'] }]\n";
+    for (path, is_secret) in [
+        ("path = '/{{secret.x}}'", true),
+        ("path = '/{{vu | hmac_sha256(secret.x)}}'", true),
+        ("path = '/'\nquery = { key = '{{secret.x | base64}}' }", true),
+        ("path = '/{{users.password}}'", true),
+        ("path = '/{{users.name}}'", false),
+        ("path = '/{{vu}}'\nheaders = { A = '{{secret.x}}' }", false),
+    ] {
+        let lines = format!(
+            "{SECRETS}[[requests]]\nname = 'a'\n{path}\nextract.u = {{ url = true }}\n\
+             extract.v = {{ value = '{{{{u}}}}/' }}\n"
+        );
+        let expected: &[&str] = if is_secret { &["u", "v"] } else { &[] };
+        assert_eq!(secret_variables(&lines), expected, "{path}");
+    }
+    // What a secret response, the items of a secret list and the values of set-up bring along.
+    let lines = "[[requests]]\nname = 'a'\npath = '/'\n\
+         extract.t = { json = '$.t', select = 'all', secret = true }\n\
+         [[requests]]\nname = 'b'\npath = '/{{i}}'\nextract.u = { url = true }\n\
+         [[requests]]\nname = 'c'\npath = '/{{run.t}}'\nextract.w = { url = true }\n\
+         [setup]\nsequence = 's'\n[[sequences]]\nname = 's'\nsteps = [{ request = 'a' }]\n\
+         [sequence]\nsteps = [{ request = 'a' }, \
+             { foreach = 't', as = 'i', max = 3, request = 'b' }, { request = 'c' }]\n";
+    assert_eq!(secret_variables(lines), ["t", "u", "w", "i"]);
+}
+
+#[test]
+fn what_is_made_from_a_secret_cannot_be_said_to_be_clear() {
+    for source in ["url = true", "value = '{{secret.x}}'"] {
+        let text = format!(
+            "{BASE}secrets.x = {{ env = 'X' }}\n[[requests]]\nname = 'a'\npath = '/{{{{secret.x}}}}'\n\
+             extract.u = {{ {source}, secret = false }}\n"
+        );
+        let found = findings(&text, &World::default());
+        assert!(found.contains("`u` is made from `secret.x`, which is secret"), "{found}");
+        assert!(found.contains("remove `secret = false`"), "{found}");
+    }
+}
+
+#[test]
+fn cookies_and_credentials_are_secret_unless_an_entry_says_otherwise() {
+    let lines = |more: &str| {
+        format!(
+            "[[requests]]\nname = 'a'\npath = '/'\n\
+             extract.a = {{ cookie = 'sid' {more} }}\n\
+             extract.b = {{ header = 'set-cookie', regex = 'sid=([^;]*)' {more} }}\n\
+             extract.c = {{ trailer = 'Set-Cookie' {more} }}\n\
+             extract.d = {{ header = 'Authorization' {more} }}\n\
+             extract.e = {{ header = 'proxy-authorization' {more} }}\n\
+             extract.f = {{ header = 'Cookie' {more} }}\n\
+             extract.g = {{ header = 'Location' {more} }}\n"
+        )
+    };
+    assert_eq!(secret_variables(&lines("")), ["a", "b", "c", "d", "e", "f"]);
+    assert_eq!(secret_variables(&lines(", secret = false")), [""; 0]);
+    // No warning of a name: the value is secret.
+    let text = format!("{BASE}{}", lines("").replace("extract.a", "extract.session"));
+    assert_eq!(findings(&text, &World::default()), "");
+}

@@ -137,14 +137,23 @@ impl Redirects {
     }
 
     /// Where a redirect leads that is not followed, for people: origin and path without the query, which
-    /// may hold a secret; or the field as it is, if it is no URL.
+    /// may hold a secret; or the field as it is, if it is no URL. `hide` takes secrets out of a text: it is given
+    /// whole texts, so that no part of one is left.
     #[must_use]
-    pub fn leads_to(&self, redirected: &Redirected<'_>, location: &Location) -> String {
+    pub fn leads_to(
+        &self,
+        redirected: &Redirected<'_>,
+        location: &Location,
+        hide: impl Fn(&str) -> String,
+    ) -> String {
         let Some(value) = location.value() else { return "several places (Location)".to_owned() };
         match self.place(redirected).resolve(value) {
-            Ok(Place { origin, path }) => format!("{origin}{}", without_query(&path)),
+            Ok(Place { origin, path }) => {
+                let (origin, path) = (hide(&origin.to_string()), hide(&path));
+                format!("{origin}{}", without_query(&path))
+            }
             Err(error) => {
-                let text = String::from_utf8_lossy(value);
+                let text = hide(&String::from_utf8_lossy(value));
                 let text = without_query(&text);
                 // What is before an at sign may be a password.
                 let text = text.rsplit_once('@').map_or(text, |(_, host)| host);

@@ -130,11 +130,20 @@ impl Printer<'_> {
     fn ended(&self, ended: &Ended) -> String {
         let mut text = String::new();
         if !ended.head.is_empty() {
-            push_lines(&mut text, "< ", &String::from_utf8_lossy(&ended.head));
+            let head = String::from_utf8_lossy(&ended.head);
+            // The head of a whole response has a limit of its own.
+            let head = if ended.is_whole { head } else { self.bounded(&head).into_owned().into() };
+            push_lines(&mut text, "< ", &head);
             match &ended.body {
                 Some(body) if body.is_empty() => {}
-                Some(body) => push_lines(&mut text, "< ", &self.body(body)),
-                None => push_lines(&mut text, "< ", "(not shown: a secret stands in it)"),
+                Some(body) => push_lines(&mut text, "< ", &self.body(kept_text(body, ended))),
+                None if ended.is_whole && !ended.is_cut => {
+                    push_lines(&mut text, "< ", "(not shown: a secret stands in it)");
+                }
+                None => push_lines(&mut text, "< ", "(not shown: a secret may stand in it)"),
+            }
+            if ended.is_cut {
+                push_lines(&mut text, "< ", "(more came, and was not kept)");
             }
         }
         for found in &ended.values {
@@ -174,6 +183,11 @@ impl Printer<'_> {
         let Ok(text) = std::str::from_utf8(body) else {
             return format!("({} bytes that are not text)", count(body.len() as u64)).into();
         };
+        self.bounded(text)
+    }
+
+    /// A text, or its beginning.
+    fn bounded<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if self.args.whole || text.len() <= BODY_BYTES_SHOWN {
             return text.into();
         }
@@ -181,6 +195,16 @@ impl Printer<'_> {
         let end = (0..=BODY_BYTES_SHOWN).rev().find(is_end).unwrap_or(0);
         let more = count((text.len() - end) as u64);
         format!("{}\n({more} bytes more: --whole shows them)", &text[..end]).into()
+    }
+}
+
+/// A body without a character that was cut where the body was.
+fn kept_text<'a>(body: &'a [u8], ended: &Ended) -> &'a [u8] {
+    match std::str::from_utf8(body) {
+        Err(error) if error.error_len().is_none() && (ended.is_cut || !ended.is_whole) => {
+            &body[..error.valid_up_to()]
+        }
+        _ => body,
     }
 }
 
@@ -218,19 +242,42 @@ fn curl(sent: &Sent) -> String {
         ("GET", true) => {}
         _ => line += &format!(" -X {}", quoted(method.as_bytes())),
     }
+    let authority = sent.origin.split_once("://").map_or("", |(_, authority)| authority);
+    let mut has_type = false;
     for field in lines.filter(|line| !line.is_empty()) {
+        let (name, value) = field.split_once(':').unwrap_or((field, ""));
+        let is = |other: &str| name.eq_ignore_ascii_case(other);
+        has_type |= is("Content-Type");
         // curl finds these by itself.
-        let is_own = ["host:", "content-length:", "transfer-encoding:", "connection:"]
-            .iter()
-            .any(|own| field.to_ascii_lowercase().starts_with(own));
+        let is_own = ["Content-Length", "Transfer-Encoding", "Connection"].into_iter().any(is)
+            || (is("Host") && value.trim() == authority);
         if !is_own {
-            line += &format!(" -H {}", quoted(field.as_bytes()));
+            // With a colon it would remove the field.
+            let word = if value.trim().is_empty() { format!("{name};") } else { field.to_owned() };
+            line += &format!(" -H {}", quoted(word.as_bytes()));
         }
     }
-    if !body.is_empty() {
-        line += &format!(" --data-binary {}", quoted(body));
+    if !body.is_empty() && !has_type {
+        line.push_str(" -H 'Content-Type:'");
     }
-    line + " " + &quoted(format!("{}{target}", sent.origin).as_bytes())
+    match body {
+        [] => {}
+        // Otherwise it would be the name of a file.
+        [b'@', ..] => line += &format!(" --data-raw {}", quoted(body)),
+        _ => line += &format!(" --data-binary {}", quoted(body)),
+    }
+    if target.contains("/.") {
+        line.push_str(" --path-as-is");
+    }
+    if target.contains(['[', ']', '{', '}']) {
+        line.push_str(" --globoff");
+    }
+    if target == "*" {
+        return line + " --request-target '*' " + &quoted(format!("{}/", sent.origin).as_bytes());
+    }
+    // What goes to a proxy is a whole URL.
+    let origin = if target.starts_with('/') { &*sent.origin } else { "" };
+    line + " " + &quoted(format!("{origin}{target}").as_bytes())
 }
 
 /// A word for a POSIX shell, or for bash if it is not printable text.
@@ -259,6 +306,43 @@ mod tests {
         assert_eq!(quoted(b"it's"), "'it'\\''s'");
         assert_eq!(quoted("ü".as_bytes()), "'ü'");
         assert_eq!(quoted(b"a\n'\\\xff"), "$'a\\x0a\\'\\\\\\xff'");
+    }
+
+    #[test]
+    fn commands_for_curl_send_what_was_sent() {
+        let command = |request: &str| {
+            let place = TrialPlace {
+                phase: Phase::Main,
+                step: z6_events::Step(0),
+                region: Region::Iteration(0),
+                request: z6_events::RequestId(0),
+                redirects: 0,
+            };
+            let (origin, bytes) = ("http://shop.example".to_owned(), request.as_bytes().to_vec());
+            curl(&Sent { place, origin, bytes })
+        };
+        for (request, expected) in [
+            ("GET /a HTTP/1.1\r\nHost: shop.example\r\n\r\n", "curl -i 'http://shop.example/a'"),
+            (
+                "GET http://shop.example/ HTTP/1.1\r\nHost: shop.example\r\n\r\n",
+                "curl -i 'http://shop.example/'",
+            ),
+            (
+                "POST / HTTP/1.1\r\nHost: other\r\nE: \r\n\r\n@x",
+                "curl -i -X 'POST' -H 'Host: other' -H 'E;' -H 'Content-Type:' --data-raw '@x' \
+                 'http://shop.example/'",
+            ),
+            (
+                "OPTIONS * HTTP/1.1\r\n\r\n",
+                "curl -i -X 'OPTIONS' --request-target '*' 'http://shop.example/'",
+            ),
+            (
+                "GET /a/../{b} HTTP/1.1\r\n\r\n",
+                "curl -i --path-as-is --globoff 'http://shop.example/a/../{b}'",
+            ),
+        ] {
+            assert_eq!(command(request), expected);
+        }
     }
 
     #[test]

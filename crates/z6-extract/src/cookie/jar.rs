@@ -174,6 +174,11 @@ impl Jar {
         self.cookies.is_empty()
     }
 
+    /// The values of all cookies, expired ones among them.
+    pub fn values(&self) -> impl Iterator<Item = &[u8]> {
+        self.cookies.iter().map(Cookie::value)
+    }
+
     /// What the cookies take.
     pub fn bytes(&self) -> usize {
         self.cookies.iter().map(|cookie| size_of::<Cookie>() + cookie.text.len()).sum()

@@ -37,4 +37,22 @@ impl Template {
         masked.push_text(&self.text[self.tail.clone()]);
         masked
     }
+
+    /// Each placeholder as a template of its own, in the order of the text.
+    ///
+    /// ```
+    /// use z6_http::template::{Template, TextKind, ValueId};
+    ///
+    /// let path = Template::compile("/{{user}}?k={{key | base64}}", TextKind::Target, |_| Some(ValueId(1)))?;
+    /// assert_eq!(path.placeholders().map(|one| one.fixed().len()).collect::<Vec<_>>(), [0, 0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn placeholders(&self) -> impl Iterator<Item = Template> {
+        self.slots.iter().map(|slot| Template {
+            text: String::new(),
+            slots: vec![Slot { before: 0..0, ..slot.clone() }],
+            tail: 0..0,
+            allowed: self.allowed,
+        })
+    }
 }

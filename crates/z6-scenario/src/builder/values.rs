@@ -351,7 +351,8 @@ impl ExtractBuilder {
         default(text: impl Into<String>) => settings, "default", Value::text(text);
         /// Whether the request fails without a value. Default: yes.
         required(required: bool) => settings, "required", Value::Flag(required);
-        /// Whether the value is kept out of every file. Default: no.
+        /// Whether the value is kept out of every file. Default: that of a cookie, a field with cookies or
+        /// credentials, and what is made from a secret value; nothing else.
         secret(secret: bool) => settings, "secret", Value::Flag(secret);
         /// How long the value is kept.
         scope(scope: Scope) => settings, "scope", scope_word(scope);

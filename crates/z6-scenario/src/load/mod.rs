@@ -266,7 +266,7 @@ fn build<'a>(
         let (flow, phases) = sequence::flow(cx, &root, &requests, model, &mut sources);
         (vec![flow], phases)
     };
-    reading::settle_variables(&mut sources, &requests, &flows);
+    reading::settle_variables(cx, &mut sources, &requests, &flows);
     let Sources { table, uses, lists, .. } = &sources;
     assigned::check(cx, (&flows, &phases), &requests, table, uses, lists);
     for (users, flow) in users.iter_mut().zip(flows) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use z6_events::VariableId;
 use z6_extract::{Between, Html, JsonPath, Pattern, Program, Select as Choice, Source};
-use z6_http::template::TextKind;
+use z6_http::template::{TextKind, ValueId};
 
 use super::assigned::{Use, When};
 use super::codes;
@@ -14,12 +14,14 @@ use super::limits::{MAX_CHECKS, MAX_EXTRACTS, MAX_NAME_BYTES};
 use super::names::check_value_name;
 use super::reader::{Context, Section};
 use super::requests::Surroundings;
-use super::sources::{Sources, WrittenVariable};
+use super::sources::{Clear, Sources, WrittenVariable};
 use super::suggest;
 use super::text::{Written, compile};
 use super::value::{Member, Select};
 use crate::expression::Check;
-use crate::journey::{Condition, Extract, ExtractFrom, Flow, Reading, RequestCheck, Scope};
+use crate::journey::{
+    Condition, Extract, ExtractFrom, Flow, Reading, RequestCheck, Scope, ValueSource, ValueTable,
+};
 use crate::model::Request;
 
 /// Keys that say where a value comes from, of which an entry has one; `regex` may follow some.
@@ -45,6 +47,9 @@ const SECRET_WORDS: [&str; 13] = [
     "bearer",
     "credential",
 ];
+
+/// Fields that hold cookies and credentials: what is taken from them is secret unless an entry says otherwise.
+const SECRET_FIELDS: [&str; 4] = ["Set-Cookie", "Cookie", "Authorization", "Proxy-Authorization"];
 
 /// Reads `extract` and `checks`.
 pub(crate) fn reading(
@@ -176,9 +181,13 @@ fn extract(
     }
     let is_list = entry.select("select") == Some(Select::All);
     let from = from(cx, entry, source, around, sources, place);
-    let is_secret = entry.flag("secret").unwrap_or(false);
-    if !entry.has("secret") {
+    let is_secret = entry.flag("secret").unwrap_or_else(|| holds_secrets(entry, source));
+    if !entry.has("secret") && !is_secret {
         warn_clear(cx, member);
+    }
+    if entry.flag("secret") == Some(false) {
+        let at = entry.span("secret");
+        sources.clear.push(Clear { request: place.request, variable, at });
     }
     note_variable(cx, member, entry, sources, usize::from(variable.0), is_secret);
     let default = entry.text("default");
@@ -201,6 +210,16 @@ fn extract(
         is_always: entry.text("when") == Some("always"),
         is_list,
     })
+}
+
+/// Whether an entry takes a cookie, or from a field that holds cookies or credentials.
+fn holds_secrets(entry: &Section<'_>, source: &str) -> bool {
+    let field = match source {
+        "cookie" => return true,
+        "header" | "trailer" => entry.text(source),
+        _ => None,
+    };
+    field.is_some_and(|field| SECRET_FIELDS.iter().any(|name| name.eq_ignore_ascii_case(field)))
 }
 
 /// An entry of `extract` in one form.
@@ -396,7 +415,12 @@ fn warn_clear(cx: &mut Context<'_>, member: &Member<'_>) {
 
 /// Sets what the entries say of their variables. Those that are extracted before the first iteration or in
 /// a renewal are kept for the VU, and one made from a secret value is secret, as is an item of a secret list.
-pub(crate) fn settle_variables(sources: &mut Sources, requests: &[Request], flows: &[Flow]) {
+pub(crate) fn settle_variables(
+    cx: &mut Context<'_>,
+    sources: &mut Sources,
+    requests: &[Request],
+    flows: &[Flow],
+) {
     let once = flows.iter().flat_map(|flow| {
         let renewals = flow.renew.iter().flat_map(|renew| &renew.steps);
         flow.start.iter().chain(renewals)
@@ -415,31 +439,67 @@ pub(crate) fn settle_variables(sources: &mut Sources, requests: &[Request], flow
             variable.scope = written.scope.unwrap_or(variable.scope);
         }
     }
-    let extracts: Vec<&Extract> =
-        requests.iter().flat_map(|request| &request.reading.extracts).collect();
+    spread_secrets(sources, requests);
+    for Clear { request, variable, at } in std::mem::take(&mut sources.clear) {
+        let Some(request) = requests.get(request) else { continue };
+        let mut extracts = request.reading.extracts.iter();
+        let Some(extract) = extracts.find(|extract| extract.variable == variable) else { continue };
+        let Some(secret) = secret_of(&sources.table, request, extract) else { continue };
+        let name = sources.table.name_of(ValueSource::Variable(variable));
+        let message =
+            format!("{} is made from {}, which is secret", quoted(&name), quoted(&secret));
+        let hint = "remove `secret = false`: what is made from a secret value is secret";
+        cx.error(codes::CONFLICT, at, message, hint);
+    }
+}
+
+/// Makes secret what comes from something secret, until nothing changes.
+fn spread_secrets(sources: &mut Sources, requests: &[Request]) {
+    let extracts: Vec<(&Request, &Extract)> = requests
+        .iter()
+        .flat_map(|request| request.reading.extracts.iter().map(move |extract| (request, extract)))
+        .collect();
     loop {
         let mut changed = false;
-        for condition in &sources.table.conditions {
-            let Condition::Item { list, item, .. } = condition else { continue };
-            let source = sources.table.source(*list);
-            let is_secret = source.is_some_and(|source| sources.table.is_secret(source));
-            if let Some(variable) = sources.table.variables.get_mut(usize::from(item.0)) {
+        let mut set = |table: &mut ValueTable, VariableId(id): VariableId, is_secret: bool| {
+            if let Some(variable) = table.variables.get_mut(usize::from(id)) {
                 changed |= is_secret && !variable.is_secret;
                 variable.is_secret |= is_secret;
             }
+        };
+        let table = &mut sources.table;
+        let items: Vec<(ValueId, VariableId)> = table
+            .conditions
+            .iter()
+            .filter_map(|condition| match condition {
+                Condition::Item { list, item, .. } => Some((*list, *item)),
+                Condition::Check(_) => None,
+            })
+            .collect();
+        for (list, item) in items {
+            let is_secret = table.source(list).is_some_and(|source| table.is_secret(source));
+            set(table, item, is_secret);
         }
-        for extract in &extracts {
-            let ExtractFrom::Value(template) = &extract.from else { continue };
-            let mut values = template.values().filter_map(|id| sources.table.source(id));
-            let is_secret = values.any(|source| sources.table.is_secret(source));
-            let index = usize::from(extract.variable.0);
-            if let Some(variable) = sources.table.variables.get_mut(index) {
-                changed |= is_secret && !variable.is_secret;
-                variable.is_secret |= is_secret;
-            }
+        for (request, extract) in &extracts {
+            let is_secret = secret_of(table, request, extract).is_some();
+            set(table, extract.variable, is_secret);
         }
         if !changed {
             return;
         }
     }
+}
+
+/// The name of a secret value that an extraction is made from: of the values that its text is filled in with,
+/// or, if it takes the URL, that the path of its request is. Redirects may bring that path along.
+fn secret_of(table: &ValueTable, request: &Request, extract: &Extract) -> Option<String> {
+    let template = match &extract.from {
+        ExtractFrom::Value(template) => template,
+        ExtractFrom::Program(program) if matches!(program.source(), Source::Url) => {
+            &request.rendering.as_ref()?.path
+        }
+        ExtractFrom::Program(_) | ExtractFrom::Sha256 => return None,
+    };
+    let mut values = template.values().filter_map(|id| table.source(id));
+    values.find(|source| table.is_secret(*source)).map(|source| table.name_of(source))
 }

@@ -74,6 +74,18 @@ pub(crate) struct Sources {
     pub(crate) lists: Vec<List>,
     /// What the first `extract` of each variable says of it.
     pub(crate) written: Vec<Option<WrittenVariable>>,
+    /// Each `secret = false`.
+    pub(crate) clear: Vec<Clear>,
+}
+
+/// An entry of `extract` that says that its value is not secret.
+#[derive(Debug)]
+pub(crate) struct Clear {
+    /// Index of its request.
+    pub(crate) request: usize,
+    pub(crate) variable: VariableId,
+    /// Where it says so.
+    pub(crate) at: Option<Span>,
 }
 
 /// What an entry of `extract` says of its variable.

@@ -18,6 +18,7 @@
 //! exchanges at once needs no other interface.
 
 mod filled;
+mod hiding;
 mod http2;
 mod journeys;
 mod requests;
@@ -41,6 +42,8 @@ pub use http2::Http2;
 pub(crate) use http2::{Kept, begin_text};
 pub use journeys::{Given, Journeys, KnownValues, RunValues};
 pub use requests::{Note, Requests};
+#[cfg(feature = "reactor")]
+pub(crate) use shown::{Came, ShownResponse};
 
 /// Reads of one connection before a driver turns to others.
 pub const READS_PER_TURN: usize = 16;

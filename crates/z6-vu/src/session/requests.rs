@@ -13,6 +13,7 @@ use z6_proto_http1::{KeptResponse, RequestForm, RequestTemplate};
 
 use super::FormTemplate;
 use super::filled::Which;
+use super::hiding::noted;
 use super::journeys::{Answered, Journeys, KnownValues, RunValues, Unmade};
 use crate::engine::{Decide, Input};
 use crate::planted::{Bug, Planted};
@@ -338,7 +339,9 @@ impl Requests {
                 Input::Redirected { exchange, response, next }
             }
             Err(error) => {
-                let text = redirects.leads_to(&redirected, location);
+                let hidden = journeys.as_mut().map_or_else(Vec::new, |j| j.hidden_in_url(request));
+                let hide = |text: &str| noted(text, &hidden);
+                let text = redirects.leads_to(&redirected, location, hide);
                 self.explain(NoteKind::Location, exchange, text);
                 Input::Failed { exchange, failure: refused(error, &response) }
             }

@@ -3,23 +3,25 @@
 //!
 //! What stands in a placeholder of a secret is replaced there, whatever filters it passes. Credentials
 //! and cookies are replaced in the fields that carry them. In a response the values of secrets are looked
-//! for, as they are and as JSON, HTML, a URL or a form writes them.
+//! for in every form (`hiding`), those that it gives too, whether they are extracted or not.
 
 use std::borrow::Cow;
 
 use z6_events::{PlannedRequest, VariableId};
+use z6_extract::{Kind, List, Program, Response as Content, SetCookie, Source, Value};
 use z6_http::field::is_same;
-use z6_http::template::{Filled, Template, TextKind, Value, ValueId, Values};
+use z6_http::template::Template;
 use z6_proto_http1::KeptResponse;
-use z6_scenario::{BodyPart, Rendering, Scenario};
+use z6_scenario::{BodyPart, Extract, ExtractFrom, Rendering, Scenario};
 
 use super::Requests;
-use super::journeys::{Hidden, decoded, mark};
+use super::hiding::{Hidden, SOUGHT_BYTES_MIN, Sought, has_decoded, hide, mark, without_beginning};
+use super::journeys::decoded;
 
-/// Fields whose value is a credential.
+/// Fields whose values are never shown.
+const SECRET_FIELDS: [&str; 4] = ["Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie"];
+/// Those of them whose value is a credential.
 const CREDENTIALS: [&str; 2] = ["Authorization", "Proxy-Authorization"];
-/// A shorter secret is not looked for where it need not be: it stands everywhere.
-const SOUGHT_BYTES_MIN: usize = 4;
 
 impl Requests {
     /// A request that was begun, and whose response was not read yet, as it may be shown. `sent` is what is
@@ -35,9 +37,20 @@ impl Requests {
         let (head, body) = sent.split_at(head_end(sent));
         let mut lines = head.split_inclusive(|byte| *byte == b'\n');
         let first = lines.next().unwrap_or_default();
+        let hidden = self.journeys().map_or_else(Vec::new, |journeys| journeys.hidden(request));
+        let sought = Sought::new(&hidden, &[]);
+        let show = |text: &[u8]| {
+            let text = sought.replaced(text, &mut Vec::new());
+            if has_decoded(&text, &hidden) { mark("hidden").into_bytes() } else { text }
+        };
         let mut out = match rendering.filter(|_| attempt == 0) {
             Some(rendering) => self.request_line(scenario, rendering, request, first),
-            None => first.to_vec(),
+            // A redirect may have brought anything along.
+            None => {
+                let mut line = show(first.trim_ascii_end());
+                line.extend_from_slice(b"\r\n");
+                line
+            }
         };
         let mut unused: Vec<&(String, Template)> =
             rendering.iter().flat_map(|rendering| &rendering.headers).collect();
@@ -51,7 +64,7 @@ impl Requests {
             let masked = own.and_then(|template| self.masked(template, request));
             match masked {
                 Some(masked) => push_field(name, &masked, &mut out),
-                None => push_field(name, &plain_value(name, value), &mut out),
+                None => push_field(name, &show(&plain_value(name, value)), &mut out),
             }
         }
         out.extend(self.body(rendering, request, body));
@@ -114,42 +127,194 @@ impl Requests {
         self.journeys()?.variable(request, variable)
     }
 
-    /// A response with all its secrets: head, and body without its content codings.
-    pub(crate) fn whole_response(kept: &KeptResponse<'_>) -> (Vec<u8>, Option<Vec<u8>>) {
-        let body = decoded(kept).unwrap_or(Cow::Borrowed(kept.body.unwrap_or_default()));
-        (kept.head.to_vec(), Some(body.into_owned()))
-    }
-
-    /// A response that was read, head and body, as it may be shown. `found` are the secrets that it gave.
-    /// The body is what it is without its content codings, and none if it must not be shown at all.
+    /// A response as it may be shown. `missing` are the variables that it was read for and does not give.
     pub(crate) fn shown_response(
         &mut self,
+        scenario: &Scenario,
         request: &PlannedRequest,
-        kept: &KeptResponse<'_>,
-        found: &[String],
-    ) -> (Vec<u8>, Option<Vec<u8>>) {
-        let hidden = self.journeys().map_or_else(Vec::new, |journeys| journeys.hidden(request));
-        let mut unseen: Vec<&String> = found.iter().collect();
-        let mut head = Vec::new();
-        for line in kept.head.split_inclusive(|byte| *byte == b'\n') {
-            match field(line) {
-                Some((name, value)) => {
-                    push_field(
-                        name,
-                        &replaced(&plain_value(name, value), &hidden, &mut unseen),
-                        &mut head,
-                    );
-                }
-                None => head.extend_from_slice(line),
+        came: &Came<'_>,
+        missing: &[VariableId],
+    ) -> ShownResponse {
+        let mut hidden = self.journeys().map_or_else(Vec::new, |journeys| journeys.hidden(request));
+        let body = came.content();
+        let needed = own_secrets(scenario, request, came, &body, missing, &mut hidden);
+        let mut unseen: Vec<&String> = needed.iter().collect();
+        let sought = Sought::new(&hidden, &needed);
+        let mut show = |text: &[u8]| {
+            let text = sought.replaced(text, &mut unseen);
+            let text = if came.is_whole { text } else { without_beginning(text, &hidden) };
+            if has_decoded(&text, &hidden) { mark("hidden").into_bytes() } else { text }
+        };
+        let head = shown_head(scenario, request, came, &mut show);
+        let mut body = sought.replaced(&body, &mut unseen);
+        if !came.is_all() {
+            body = without_beginning(body, &hidden);
+        }
+        // A secret that is not to be seen as such is in the body in some other form, or in what is left of it.
+        let is_clear = unseen.is_empty() && !has_decoded(&body, &hidden);
+        ShownResponse { head, body: is_clear.then_some(body), ..came.facts() }
+    }
+}
+
+/// What came of a response.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Came<'a> {
+    /// Of the body, what was kept.
+    pub(crate) kept: KeptResponse<'a>,
+    /// It is a whole response, which keeps the rules.
+    pub(crate) is_whole: bool,
+    /// More of the body came than was kept.
+    pub(crate) is_cut: bool,
+}
+
+/// A response to be shown.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ShownResponse {
+    pub(crate) head: Vec<u8>,
+    /// Without content codings; none if it must not be shown.
+    pub(crate) body: Option<Vec<u8>>,
+    /// As in [`Came`].
+    pub(crate) is_whole: bool,
+    /// As in [`Came`].
+    pub(crate) is_cut: bool,
+}
+
+impl<'a> Came<'a> {
+    /// With all its secrets.
+    pub(crate) fn unhidden(&self) -> ShownResponse {
+        let (head, body) = (self.kept.head.to_vec(), Some(self.content().into_owned()));
+        ShownResponse { head, body, ..self.facts() }
+    }
+
+    fn facts(&self) -> ShownResponse {
+        let Came { is_whole, is_cut, .. } = *self;
+        ShownResponse { is_whole, is_cut, ..ShownResponse::default() }
+    }
+
+    /// Whether nothing of it is missing.
+    fn is_all(&self) -> bool {
+        self.is_whole && !self.is_cut
+    }
+
+    /// The body without its content codings, if they can be removed.
+    fn content(&self) -> Cow<'a, [u8]> {
+        let body = Cow::Borrowed(self.kept.body.unwrap_or_default());
+        if self.is_all() { decoded(&self.kept).unwrap_or(body) } else { body }
+    }
+}
+
+/// Adds what a response would give to secret variables, and the cookies that it sets. Returns the variables whose
+/// values the body has: where one of them cannot be seen, the body must not be shown.
+fn own_secrets(
+    scenario: &Scenario,
+    request: &PlannedRequest,
+    came: &Came<'_>,
+    body: &[u8],
+    missing: &[VariableId],
+    hidden: &mut Vec<Hidden>,
+) -> Vec<String> {
+    let fields: Vec<(&[u8], &[u8])> = came.kept.fields().collect();
+    let trailers: Vec<(&[u8], &[u8])> = came.kept.trailer_fields().collect();
+    let response = Content { fields: &fields, trailers: &trailers, body, ..Content::default() };
+    let mut needed = Vec::new();
+    for (extract, name) in secret_extracts(scenario, request) {
+        let (program, reads_body) = match &extract.from {
+            ExtractFrom::Program(program) => (Some(program), program.reads_body()),
+            ExtractFrom::Sha256 => (None, true),
+            ExtractFrom::Value(_) => (None, false),
+        };
+        let mut is_found = program.is_none() || !came.is_all();
+        let is_read = |program: &&Program| {
+            let is_other = matches!(program.source(), Source::Url | Source::Status);
+            !is_other && (came.is_all() || !reads_body)
+        };
+        if let Some(program) = program.filter(is_read) {
+            let (mut scratch, mut list) = (program.scratch(), List::new());
+            let mut values: Vec<(Vec<u8>, bool)> = Vec::new();
+            let owned = |value: Value<'_>| (value.bytes.to_vec(), value.kind == Kind::Text);
+            if program.run_all(&response, &mut scratch, &mut list).is_ok() {
+                values.extend(list.iter().filter(|value| value.kind != Kind::Null).map(owned));
+            } else if let Ok(value) = program.run(&response, &mut scratch, |_| 0) {
+                values.push(owned(value));
+            }
+            for (value, is_text) in values.iter().filter(|(value, _)| !value.is_empty()) {
+                is_found = true;
+                hide(name, value, *is_text, hidden);
             }
         }
-        let body = decoded(kept).unwrap_or(Cow::Borrowed(kept.body.unwrap_or_default()));
-        let from_cookie = kept.fields().any(|(name, _)| is_same(name, "Set-Cookie"));
-        let body = replaced(&body, &hidden, &mut unseen);
-        // A secret that was found, and is not to be seen as such, is in the body in some other form.
-        let is_clear = unseen.is_empty() || from_cookie;
-        (head, is_clear.then_some(body))
+        if reads_body && is_found && !missing.contains(&extract.variable) {
+            needed.push(name.clone());
+        }
     }
+    for (name, value) in fields {
+        let cookie = SetCookie::parse(value).ok().filter(|_| is_same(name, "Set-Cookie"));
+        if let Some(cookie) = cookie.filter(|cookie| cookie.value.len() >= SOUGHT_BYTES_MIN) {
+            hide("cookie", cookie.value, true, hidden);
+        }
+    }
+    needed
+}
+
+/// The extractions of a request whose variables are secret, and their names.
+fn secret_extracts<'s>(
+    scenario: &'s Scenario,
+    request: &PlannedRequest,
+) -> impl Iterator<Item = (&'s Extract, &'s String)> {
+    scenario.request(request.request).reading.extracts.iter().filter_map(|extract| {
+        let variable = scenario.values.variables.get(usize::from(extract.variable.0))?;
+        variable.is_secret.then_some((extract, &variable.name))
+    })
+}
+
+/// A head as it may be shown, by what shows a text. Of one that was refused, no line has to be what it should be.
+fn shown_head(
+    scenario: &Scenario,
+    request: &PlannedRequest,
+    came: &Came<'_>,
+    show: &mut dyn FnMut(&[u8]) -> Vec<u8>,
+) -> Vec<u8> {
+    let of_secrets: Vec<&str> = secret_extracts(scenario, request)
+        .filter_map(|(extract, _)| match &extract.from {
+            ExtractFrom::Program(program) => match program.source() {
+                Source::Header(name) => Some(&**name),
+                _ => None,
+            },
+            ExtractFrom::Sha256 | ExtractFrom::Value(_) => None,
+        })
+        .filter(|_| !came.is_whole)
+        .collect();
+    let mut head = Vec::new();
+    let mut is_after_secret = false;
+    for line in came.kept.head.split_inclusive(|byte| *byte == b'\n') {
+        let end = if line.ends_with(b"\n") { &b"\r\n"[..] } else { b"" };
+        for piece in line.trim_ascii_end().split(|byte| *byte == b'\r') {
+            let is_folded = is_after_secret && piece.first().is_some_and(u8::is_ascii_whitespace);
+            let named = |name: &&str| begins_with_name(piece, name);
+            let is_broken = field(piece).is_none_or(|(name, _)| name != name.trim_ascii());
+            if is_folded || (is_broken && SECRET_FIELDS.iter().any(named)) {
+                head.extend_from_slice(mark("hidden").as_bytes());
+            } else if let Some((name, value)) = field(piece) {
+                is_after_secret = SECRET_FIELDS.iter().any(named);
+                let is_secret = of_secrets.iter().any(|secret| is_same(name, secret));
+                let value = match is_secret {
+                    true => mark("hidden").into_bytes(),
+                    false => show(&plain_value(name, value)),
+                };
+                [name, b": ", &value].into_iter().for_each(|part| head.extend_from_slice(part));
+            } else {
+                is_after_secret = false;
+                head.extend(show(piece));
+            }
+            head.extend_from_slice(end);
+        }
+    }
+    head
+}
+
+/// Whether a line begins with the name of a field, whatever follows.
+fn begins_with_name(line: &[u8], name: &str) -> bool {
+    let line = line.trim_ascii_start();
+    line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 /// Where the body begins.
@@ -160,7 +325,7 @@ fn head_end(message: &[u8]) -> usize {
 /// Name and value of a line of a head.
 fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = line.iter().position(|byte| *byte == b':')?;
-    let is_name = !line[..colon].contains(&b' ');
+    let is_name = !line[..colon].iter().any(u8::is_ascii_whitespace);
     is_name.then(|| (&line[..colon], line[colon + 1..].trim_ascii()))
 }
 
@@ -195,66 +360,6 @@ fn cookie(pair: &str) -> String {
     format!("{name}={}", mark("cookie"))
 }
 
-/// A text with the names of secrets in place of their values. Removes from `unseen` those that it has seen.
-fn replaced(text: &[u8], hidden: &[Hidden], unseen: &mut Vec<&String>) -> Vec<u8> {
-    let mut text = text.to_vec();
-    for Hidden { name, bytes } in hidden {
-        let was_found = unseen.contains(&name);
-        if bytes.len() < SOUGHT_BYTES_MIN && !was_found {
-            continue;
-        }
-        for form in forms(bytes) {
-            if let Some(without) = replace(&text, &form, mark(name).as_bytes()) {
-                text = without;
-                unseen.retain(|unseen| *unseen != name);
-            }
-        }
-    }
-    text
-}
-
-/// None if there is nothing to replace.
-fn replace(text: &[u8], part: &[u8], by: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::new();
-    let mut rest = text;
-    while let Some(at) = rest.windows(part.len()).position(|window| window == part) {
-        out.extend_from_slice(&rest[..at]);
-        out.extend_from_slice(by);
-        rest = &rest[at + part.len()..];
-    }
-    if rest.len() == text.len() {
-        return None;
-    }
-    out.extend_from_slice(rest);
-    Some(out)
-}
-
-struct One<'a>(&'a [u8]);
-
-impl Values for One<'_> {
-    fn value(&self, _: ValueId) -> Option<Value<'_>> {
-        Some(Value::text(self.0))
-    }
-}
-
-/// How a value may be written, each once.
-fn forms(value: &[u8]) -> Vec<Vec<u8>> {
-    let mut forms = vec![value.to_vec()];
-    for filter in ["json", "html", "url", "form", "base64"] {
-        let text = format!("{{{{value | {filter}}}}}");
-        let template = Template::compile(&text, TextKind::Plain, |_| Some(ValueId(0)));
-        let Ok(template) = template else { continue };
-        let (mut filled, mut out) = (Filled::default(), Vec::new());
-        if let Ok(part) = template.fill(&One(value), &mut filled) {
-            template.write(&filled, &part, &mut out);
-        }
-        if !out.is_empty() && !forms.contains(&out) {
-            forms.push(out);
-        }
-    }
-    forms
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -271,35 +376,5 @@ mod tests {
         assert_eq!(plain("Set-Cookie", "a=1; Path=/; Secure"), "a=‹cookie›; Path=/; Secure");
         assert_eq!(plain("Set-Cookie", "abc"), "=‹cookie›");
         assert_eq!(plain("Accept", "Bearer abc"), "Bearer abc");
-    }
-
-    #[test]
-    fn secrets_are_replaced_in_every_form() {
-        let hidden = [Hidden { name: "p".to_owned(), bytes: b"a\"b c&d".to_vec() }];
-        let name = "p".to_owned();
-        for text in [
-            "a\"b c&d",
-            "a\\\"b c&d",
-            "a&quot;b c&amp;d",
-            "a%22b%20c%26d",
-            "a%22b+c%26d",
-            "YSJiIGMmZA==",
-        ] {
-            let mut unseen = vec![&name];
-            let shown = replaced(format!("<{text}> {text}").as_bytes(), &hidden, &mut unseen);
-            assert_eq!(String::from_utf8(shown).unwrap(), "<‹p›> ‹p›", "{text}");
-            assert!(unseen.is_empty());
-        }
-        let mut unseen = vec![&name];
-        assert_eq!(replaced(b"other", &hidden, &mut unseen), b"other");
-        assert_eq!(unseen, [&name]);
-    }
-
-    #[test]
-    fn a_short_secret_is_looked_for_where_it_was_found() {
-        let hidden = [Hidden { name: "p".to_owned(), bytes: b"7".to_vec() }];
-        let name = "p".to_owned();
-        assert_eq!(replaced(b"17", &hidden, &mut Vec::new()), b"17");
-        assert_eq!(replaced(b"17", &hidden, &mut vec![&name]), "1‹p›".as_bytes());
     }
 }

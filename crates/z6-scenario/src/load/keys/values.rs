@@ -205,7 +205,7 @@ pub(crate) static EXTRACT: Named = Named {
             text("default"),
             flag("required").or_words("true"),
             choice("when", &["success", "always"]).or_words("success"),
-            flag("secret").or_words("false"),
+            flag("secret").or_words("by source"),
             choice("scope", SCOPES).or_words("by use"),
         ]],
         variants: &[],

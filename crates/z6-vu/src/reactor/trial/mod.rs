@@ -37,7 +37,7 @@ use super::tls_config::{self, TlsTarget};
 use super::transport::Address;
 use crate::engine::{Decide, Input, LastRequest};
 use crate::prepare::{Prepared, RunSetup};
-use crate::session::{Given, Output, Requests, RunValues};
+use crate::session::{Came, Given, Output, Requests, RunValues, ShownResponse};
 use crate::templates::response_limits;
 
 pub use probe::{ProbeEnd, ProbeSpec, Probed, probe};
@@ -180,8 +180,7 @@ struct Heard {
     failed_checks: u64,
     last: Option<Last>,
     words: String,
-    raw: Vec<u8>,
-    shown: Option<(Vec<u8>, Option<Vec<u8>>)>,
+    shown: Option<ShownResponse>,
     elapsed_ns: u64,
     /// The server takes no more on the connection.
     is_leaving: bool,
@@ -488,10 +487,12 @@ impl Trial<'_> {
             }
         }
         heard.elapsed_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        heard.raw = match link.session.shown() {
-            Some(kept) => [kept.head, kept.body.unwrap_or_default()].concat(),
-            None => view.raw,
-        };
+        if heard.shown.is_none() {
+            match link.session.shown(false) {
+                Some(came) => self.show(request, &came, &mut heard),
+                None => self.show_raw(request, &view, false, &mut heard),
+            }
+        }
         heard
     }
 
@@ -516,12 +517,10 @@ impl Trial<'_> {
                             heard.take(output, requests);
                         },
                     );
-                    match link.session.shown() {
-                        Some(kept) if heard.is_whole() => self.show(request, &kept, heard),
+                    match link.session.shown(true) {
+                        Some(came) if heard.is_whole() => self.show(request, &came, heard),
                         None if view.received(&bytes) => {
-                            if let Some(kept) = view.kept(&bytes) {
-                                self.show(request, &kept, heard);
-                            }
+                            self.show_kept(request, view, &bytes, heard);
                         }
                         Some(_) | None => {}
                     }
@@ -535,12 +534,8 @@ impl Trial<'_> {
                         let Some(output) = output else { break };
                         heard.take(output, &mut self.requests);
                     }
-                    if is_over
-                        && link.session.shown().is_none()
-                        && view.ended()
-                        && let Some(kept) = view.kept(&[])
-                    {
-                        self.show(request, &kept, heard);
+                    if is_over && link.session.shown(true).is_none() && view.ended() {
+                        self.show_kept(request, view, &[], heard);
                     }
                     return;
                 }
@@ -548,17 +543,44 @@ impl Trial<'_> {
         }
     }
 
-    /// Makes what is shown of a whole response.
-    fn show(&mut self, request: &PlannedRequest, kept: &KeptResponse<'_>, heard: &mut Heard) {
-        let variables = &self.spec.scenario.values.variables;
-        let secret = |(id, value): &(VariableId, LoggedValue)| {
-            let variable = variables.get(usize::from(id.0))?;
-            matches!(value, LoggedValue::Withheld).then(|| variable.name.clone())
+    /// Makes what is shown of a whole response, whose last bytes are in `input`.
+    fn show_kept(
+        &mut self,
+        request: &PlannedRequest,
+        view: &View,
+        input: &[u8],
+        heard: &mut Heard,
+    ) {
+        // What came together with an error is none.
+        let is_whole = heard.is_whole();
+        match view.kept(input).filter(|kept| kept.body.is_some()) {
+            Some(kept) => self.show(request, &Came { kept, is_whole, is_cut: false }, heard),
+            None => self.show_raw(request, view, is_whole, heard),
+        }
+    }
+
+    /// The same from the bytes that came, of which no more than a limit are kept.
+    fn show_raw(
+        &mut self,
+        request: &PlannedRequest,
+        view: &View,
+        is_whole: bool,
+        heard: &mut Heard,
+    ) {
+        let (head, body) = view::parts(&view.raw);
+        let kept = KeptResponse { head, trailers: &[], body: Some(&body) };
+        self.show(request, &Came { kept, is_whole, is_cut: view.is_cut }, heard);
+    }
+
+    /// The same from head and body.
+    fn show(&mut self, request: &PlannedRequest, came: &Came<'_>, heard: &mut Heard) {
+        let missing = |(id, value): &(VariableId, LoggedValue)| {
+            matches!(value, LoggedValue::Missing).then_some(*id)
         };
-        let found: Vec<String> = heard.values.iter().filter_map(secret).collect();
+        let missing: Vec<VariableId> = heard.values.iter().filter_map(missing).collect();
         heard.shown = Some(match self.spec.shows_secrets {
-            true => Requests::whole_response(kept),
-            false => self.requests.shown_response(request, kept, &found),
+            true => came.unhidden(),
+            false => self.requests.shown_response(&self.spec.scenario, request, came, &missing),
         });
     }
 
@@ -582,8 +604,10 @@ impl Trial<'_> {
             .collect();
         self.note_values(about, &heard);
         let outcome = outcome(about, &heard, &self.spec.scenario);
-        let (head, body) = heard.shown.unwrap_or((heard.raw, Some(Vec::new())));
-        Ended { place, head, body, values, checks, outcome, elapsed_ns: heard.elapsed_ns }
+        let nothing = ShownResponse { body: Some(Vec::new()), ..ShownResponse::default() };
+        let ShownResponse { head, body, is_whole, is_cut } = heard.shown.unwrap_or(nothing);
+        let elapsed_ns = heard.elapsed_ns;
+        Ended { place, head, body, is_whole, is_cut, values, checks, outcome, elapsed_ns }
     }
 
     fn found(

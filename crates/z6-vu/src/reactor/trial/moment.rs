@@ -52,8 +52,12 @@ pub struct Ended {
     pub place: TrialPlace,
     /// Head of the response, as it may be shown; what was received, if that is no whole response.
     pub head: Vec<u8>,
-    /// Its body without codings; none if it must not be shown.
+    /// Its body without codings, as far as it was kept; none if it must not be shown.
     pub body: Option<Vec<u8>>,
+    /// The response is whole and keeps the rules.
+    pub is_whole: bool,
+    /// More came than was kept.
+    pub is_cut: bool,
     /// What was extracted, in the order of the scenario.
     pub values: Vec<FoundValue>,
     /// The checks, in the order of the scenario.

@@ -12,7 +12,7 @@ use z6_scenario::Target;
 use super::view::SHOWN_BYTES_MAX;
 use super::wire::{self, Unopened, Wire};
 use crate::engine::Input;
-use crate::session::{End, Http2, Output, Requests, Session};
+use crate::session::{Came, End, Http2, Output, Requests, Session};
 
 /// What connections to a target begin with.
 #[derive(Debug, Clone)]
@@ -214,11 +214,12 @@ impl Speaks {
         wire.close();
     }
 
-    /// The whole response over HTTP/2, whose end was told.
-    pub(super) fn shown(&self) -> Option<KeptResponse<'_>> {
+    /// What came of a response over HTTP/2.
+    pub(super) fn shown(&self, is_whole: bool) -> Option<Came<'_>> {
         let Speaks::Http2(two) = self else { return None };
         let Shown { head, trailers, body, is_too_large, .. } = &two.response;
-        Some(KeptResponse { head, trailers, body: (!is_too_large).then_some(body) })
+        let kept = KeptResponse { head, trailers, body: Some(body) };
+        Some(Came { kept, is_whole, is_cut: *is_too_large })
     }
 }
 

@@ -6,11 +6,12 @@
 //!
 //! Reading order: this file, `actors` (what is kept for whom), `sending` (the values of one request),
 //! `rendering` (from values to bytes), `compiled` (what each request needs), `reading` (from a response to
-//! values), `deciding` (conditions of steps).
+//! values), `deciding` (conditions of steps), `hidden` (what of it is secret).
 
 mod actors;
 mod compiled;
 mod deciding;
+mod hidden;
 mod reading;
 mod rendering;
 mod run_values;
@@ -41,7 +42,7 @@ use crate::secrets::Secrets;
 use crate::templates::{Templates, host_text};
 
 #[cfg(feature = "reactor")]
-pub(super) use shown::{Hidden, decoded, mark};
+pub(super) use shown::decoded;
 
 use actors::{ActorState, Actors, Room};
 use compiled::Compiled;
