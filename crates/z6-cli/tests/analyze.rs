@@ -57,7 +57,9 @@ fn rates_of_a_part_are_of_its_length() {
     let part = folder.run(&["analyze", "out", "--from", "1", "--to", "2"]).expect(0).stdout;
     let row = part.lines().find(|line| line.starts_with("list ")).unwrap();
     assert!(row.contains("  50.0/s"), "{row}");
-    assert!(part.contains("assertions are about the whole") && !part.contains("no assertions"));
+    // Wherever its lines are broken.
+    let part = part.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(part.contains("assertions are about the whole run"), "{part}");
 }
 
 #[test]

@@ -131,7 +131,7 @@ fn the_last_samples_are_those_of_metrics_json() {
         }
     }
     // The bucket of the largest edge has all that are not above it; edges can be chosen.
-    let edges = ["export", "out", "--format", "openmetrics", "--edges", "1ms,1s,1h"];
+    let edges = ["export", "out", "--format", "openmetrics", "--edges", "1ms,1s,36m"];
     let text = folder.run(&edges).expect(0).stdout;
     let les: Vec<f64> = samples(&text)
         .iter()
@@ -145,6 +145,10 @@ fn the_last_samples_are_those_of_metrics_json() {
         (&["export", "out", "--edges", "1ms"][..], "`--edges` needs `--format openmetrics`"),
         (&["watch", "out", "--edges", "1ms"], "`--edges` needs `--metrics ADDRESS`"),
         (&["export", "out", "--format", "openmetrics", "--csv-raw"], "`--csv-raw` needs"),
+        (
+            &["export", "out", "--format", "openmetrics", "--edges", "1s,40m"],
+            "an edge of `--edges` is 2400 s; the largest is 2199 s",
+        ),
     ] {
         let outcome = folder.run(arguments).expect(2);
         assert!(outcome.stderr.contains(words), "{}", outcome.stderr);
