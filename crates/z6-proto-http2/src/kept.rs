@@ -12,7 +12,7 @@ use crate::observe::{Observer, Section, Tag};
 ///
 /// let mut kept = KeptResponse::new(5);
 /// for (name, value) in [(":status", "200"), ("server", "z6")] {
-///     kept.field(Tag(0), Section::Head, name.as_bytes(), value.as_bytes());
+///     Observer::field(&mut kept, Tag(0), Section::Head, name.as_bytes(), value.as_bytes());
 /// }
 /// kept.content(Tag(0), b"hello");
 /// assert_eq!(kept.field("server"), Some(&b"z6"[..]));
