@@ -458,10 +458,16 @@ fn arrivals_fill_connections() {
     assert_eq!(ran.released(ReleaseCause::MaxRequests), 5);
 }
 
-/// The log names the codes of HTTP/2 without the crate that speaks it.
+/// The log names the codes and frames of HTTP/2 without the crate that speaks it.
 #[test]
-fn the_log_and_the_protocol_name_the_same_codes_and_assume_the_same_streams() {
-    use z6_events::protocol::{ASSUMED_STREAMS, HTTP2_CODES, http2_code_name};
+fn the_log_and_the_protocol_use_the_same_names_and_assume_the_same_streams() {
+    use z6_events::protocol::{
+        ASSUMED_STREAMS, HTTP2_CODES, HTTP2_FRAMES, http2_code_name, http2_frame_name,
+    };
+    for kind in 0..=HTTP2_FRAMES.len() as u8 {
+        let name = z6_proto_http2::frame::FrameKind(kind).name();
+        assert_eq!(http2_frame_name(kind.into()), name, "{kind}");
+    }
     for code in 0..=HTTP2_CODES.len() as u32 {
         let name = z6_proto_http2::ErrorCode(code).name();
         assert_eq!(http2_code_name(code.into()), name, "{code}");
