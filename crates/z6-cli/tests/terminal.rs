@@ -9,6 +9,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::Folder;
+use rustix::process::{Pid, Signal, kill_process};
 
 /// How long something may take to appear.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -139,7 +140,7 @@ fn a_watch_ends_with_its_terminal() {
     let folder = Folder::new(SHOP);
     folder.run(&["simulate", "s.toml", "--output", "out"]).expect(0);
     // A pipe that only the watching process holds open: it is at its end when that is gone.
-    let line = format!("mkfifo alive; {} watch out 9>alive", z6());
+    let line = format!("mkfifo alive; sh -c 'echo $$ >pid; exec {} watch out 9>alive'", z6());
     let Some(terminal) = Terminal::start((80, 24), &folder.path("."), &line) else { return };
     let alive = folder.path("alive");
     let (sender, gone) = std::sync::mpsc::channel();
@@ -153,10 +154,12 @@ fn a_watch_ends_with_its_terminal() {
     std::thread::spawn(move || sender.send(std::io::copy(&mut pipe, &mut std::io::sink()).is_ok()));
     terminal.until(|text| text.contains("q leave"));
     drop(terminal);
-    assert!(
-        gone.recv_timeout(PATIENCE).is_ok_and(|is_at_end| is_at_end),
-        "it goes on without a terminal"
-    );
+    let is_gone = gone.recv_timeout(PATIENCE).is_ok_and(|is_at_end| is_at_end);
+    if !is_gone {
+        let id = folder.read("pid").trim().parse().unwrap();
+        kill_process(Pid::from_raw(id).unwrap(), Signal::KILL).unwrap();
+    }
+    assert!(is_gone, "it goes on without a terminal");
 }
 
 #[test]

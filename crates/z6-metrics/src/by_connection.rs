@@ -94,8 +94,13 @@ mod tests {
         let (mut by, mut total) = (ByConnection::default(), Cell::default());
         let (mut new, mut reused) = (Cell::default(), Cell::default());
         for i in 0..2_000_u64 {
-            let (response, service) = (i * i * 977 % 5_000_011, i * 31 % 70_001 + 7);
             let (is_reused, is_bound) = (i % 7 > 0, i % 11 == 0);
+            // The shortest and the longest are on new connections.
+            let (response, service) = match (is_reused, i % 2) {
+                (false, 0) => (i + 1, i + 1),
+                (false, _) => (7_000_000 + i, 700_000 + i),
+                (true, _) => (i * i * 977 % 5_000_011 + 9_000, i * 31 % 70_001 + 9_000),
+            };
             let own = if is_reused { &mut reused } else { &mut new };
             let mut cells = [&mut total, own];
             if is_bound {
