@@ -170,21 +170,27 @@ impl Partition {
         actor.0.wrapping_add(population.0 as u64) % self.stride() == self.first()
     }
 
-    /// The place of `actor` among the actors of its population in its worker, dense and rising with the
-    /// actor. Places begin at 0; for populations other than the first, place 0 may have no actor.
+    /// The least actor of this population that belongs to this worker.
+    const fn first_actor(self, population: Population) -> u64 {
+        let (p, stride) = (population.0 as u64, self.stride());
+        // Both are below the stride, and so is what is added.
+        (self.first() + (stride - p % stride)) % stride
+    }
+
+    /// The place of `actor` among the actors of its population in its worker: from 0, without gaps, rising with
+    /// the actor.
     #[inline]
     #[must_use]
     pub const fn place(self, population: Population, actor: Actor) -> u64 {
-        actor.0.wrapping_add(population.0 as u64) / self.stride()
+        actor.0.saturating_sub(self.first_actor(population)) / self.stride()
     }
 
-    /// The actor of this worker at `place`; `None` if there is none, or it would be past 64 bits.
+    /// The actor of this worker at `place`; `None` if it would be past 64 bits.
     #[inline]
     #[must_use]
     pub const fn actor(self, population: Population, place: u64) -> Option<Actor> {
-        let Some(start) = place.checked_mul(self.stride()) else { return None };
-        let Some(x) = start.checked_add(self.first()) else { return None };
-        match x.checked_sub(population.0 as u64) {
+        let Some(before) = place.checked_mul(self.stride()) else { return None };
+        match before.checked_add(self.first_actor(population)) {
             Some(actor) => Some(Actor(actor)),
             None => None,
         }
@@ -301,15 +307,18 @@ mod tests {
 
     #[test]
     fn places_are_dense() {
-        for partition in all(3, 2) {
-            let mine = (0..60).map(Actor).filter(|actor| partition.owns(Population(0), *actor));
-            let places: Vec<u64> =
-                mine.map(|actor| partition.place(Population(0), actor)).collect();
-            assert_eq!(places, (0..10).collect::<Vec<_>>());
+        for (shards, workers) in [(1, 1), (1, 2), (1, 7), (3, 2), (2, 1)] {
+            for partition in all(shards, workers) {
+                for population in (0..=255).map(Population) {
+                    let mine =
+                        (0..60).map(Actor).filter(|actor| partition.owns(population, *actor));
+                    for (place, actor) in (0..).zip(mine) {
+                        assert_eq!(partition.place(population, actor), place);
+                        assert_eq!(partition.actor(population, place), Some(actor));
+                    }
+                }
+            }
         }
-        let second = Partition::WHOLE.actor(Population(1), 0);
-        assert_eq!(second, None, "x = 0 is no actor of population 1");
-        assert_eq!(Partition::WHOLE.actor(Population(1), 1), Some(Actor(0)));
     }
 
     #[test]

@@ -78,6 +78,33 @@ fn populations_do_not_change_one_another() {
     assert_ne!(of(&all, 2), renamed, "another name draws something else");
 }
 
+/// With and without steps that decide: VUs are found by their number in both.
+#[test]
+fn there_may_be_as_many_populations_of_vus_as_a_run_takes() {
+    let schedule = "schedule = { type = 'stages', stages = [{ vus = 3, duration_seconds = 0.5 }, { vus = 1, duration_seconds = 0.5 }] }\n";
+    let people = |sequence: &str| -> String {
+        let one = |i| {
+            format!(
+                "[[populations]]\nname = 'p{i}'\n{sequence}{schedule}\
+                 think_time = {{ type = 'constant', duration_ms = 100 }}\n"
+            )
+        };
+        (0..32).map(one).collect()
+    };
+    for text in [people(""), people("sequence = 'both'\n")] {
+        let scenario = with(&[&text]);
+        let whole = run(&scenario, 4, 1, plain, &[]);
+        let all = BTreeMap::from_iter((0..32).map(|i| (Population(i), (3, 3))));
+        assert_eq!(vus(&whole), all);
+        let planned = sorted(requests(&whole));
+        for workers in [2, 3, 7, 40] {
+            let log = run(&scenario, 4, workers, plain, &[]);
+            assert_eq!(sorted(requests(&log)), planned, "{workers} workers");
+            assert!(matches!(replay(&log[..]).unwrap(), Outcome::Identical { .. }));
+        }
+    }
+}
+
 #[test]
 fn each_log_replays() {
     let scenario = with(&[PEOPLE, MACHINES, CROWD]);

@@ -119,15 +119,13 @@ pub(super) struct Actors {
 impl Actors {
     /// None is alive. `max_in_flight` is that of the whole run.
     pub(super) fn new(population: Population, partition: Partition, max_in_flight: u32) -> Actors {
-        // The first place of a worker may be one that no actor has.
-        let is_unused = partition.actor(population, 0).is_none();
         Actors {
             population,
             partition,
             alive: Alive::default(),
             journeys: BTreeMap::new(),
             asked: BTreeMap::new(),
-            next: u64::from(is_unused),
+            next: 0,
             waiting: BTreeMap::new(),
             waiting_count: 0,
             waiting_max: partition.share(u64::from(max_in_flight)),

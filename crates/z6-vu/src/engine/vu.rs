@@ -388,10 +388,8 @@ impl Vus {
         self.table.find(slot).filter(is_same).map(|_| slot)
     }
 
-    /// Index of a VU of this worker in the table of its population. The first place of a worker may be one
-    /// that no actor has.
+    /// Index of a VU of this worker in the table of its population.
     fn place(&self, population: Population, actor: Actor) -> usize {
-        let is_unused = self.partition.actor(population, 0).is_none();
-        (self.partition.place(population, actor) - u64::from(is_unused)) as usize
+        self.partition.place(population, actor) as usize
     }
 }
