@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 #![allow(clippy::disallowed_methods, reason = "reads data files")]
 
+use z6_events::StoppedBy;
 use z6_sim::swarm;
 
 fn assert_passes(seed: u64) {
@@ -26,6 +27,22 @@ fn the_first_seeds_pass() {
     assert_eq!(without_target, 1, "a case whose attempts take longer than their timeout");
     // Conditions leave steps out in the others.
     assert!(rich >= 35, "{rich} cases have 100 requests and a fault");
+}
+
+#[test]
+fn goals_stop_runs_and_populations_take_part() {
+    let (mut stopped, mut several) = (0, 0);
+    for seed in 0..400 {
+        let case = swarm::case(seed);
+        let spec = case.spec().unwrap();
+        several += usize::from(spec.scenario.populations.len() > 2);
+        if spec.scenario.goals.iter().any(|goal| goal.stops) {
+            let outcome = case.run();
+            assert_eq!(outcome.violations, [], "seed {seed}\n{}", case.text());
+            stopped += usize::from(outcome.stopped_by == Some(StoppedBy::Assertion));
+        }
+    }
+    assert!(several >= 40 && stopped >= 8, "{several} with several populations, {stopped} stopped");
 }
 
 /// Each file is what was left of a case that failed once; it begins with the seed and the bug.

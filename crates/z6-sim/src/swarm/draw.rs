@@ -13,6 +13,7 @@ use z6_scenario::{
 use super::dice::Dice;
 use super::journey;
 use super::phases;
+use super::populations;
 use super::sketch::{HttpSketch, RequestSketch, Sketch, TargetSketch};
 use super::world::{self, Pace};
 use super::{ACTORS_MAX, REQUESTS_MAX};
@@ -58,8 +59,10 @@ pub(super) fn sketch(seed: u64) -> Sketch {
     let mut http2 = Dice::new(seed, 5);
     let speaks_http2 = draw_http2(&mut http2, &mut sketch);
     phases::draw(&mut Dice::new(seed, 6), &mut sketch);
+    populations::draw(&mut Dice::new(seed, 8), &mut sketch, length_ns);
     draw_timeouts(&mut dice, &mut sketch, pace);
     draw_ends(&mut dice, &mut sketch, length_ns);
+    populations::draw_goals(&mut Dice::new(seed, 9), &mut sketch);
     sketch.simulation = world::draw(&mut Dice::new(seed, 1), pace);
     if speaks_http2 {
         world::draw_http2(&mut http2, &mut sketch.simulation, pace);
@@ -101,11 +104,14 @@ fn frame(dice: &mut Dice, seed: u64) -> Sketch {
         requests: Vec::new(),
         schedule: Schedule::Constant { vus: 1 },
         think: ThinkTime::None,
+        pacing_ms: None,
         sequence: Vec::new(),
         journey: None,
         phases: None,
+        populations: None,
         limits,
         assertions,
+        goals: Vec::new(),
         simulation: z6_scenario::simulation::Simulation::default(),
     }
 }
@@ -349,9 +355,10 @@ fn vus(dice: &mut Dice, length_ns: u64) -> Schedule {
     }
 }
 
-/// A third fewer VUs.
-fn thin(schedule: &mut Schedule) {
+/// A third fewer VUs or arrivals.
+pub(super) fn thin(schedule: &mut Schedule) {
     let fewer = |vus: &mut u32| *vus = *vus * 2 / 3;
+    let slower = |rate: &mut u64| *rate = *rate * 2 / 3;
     match schedule {
         Schedule::Constant { vus } => fewer(vus),
         Schedule::Ramp { start_vus, end_vus, .. } => {
@@ -367,10 +374,18 @@ fn thin(schedule: &mut Schedule) {
             fewer(start_vus);
             stages.iter_mut().for_each(|stage| fewer(&mut stage.vus));
         }
-        Schedule::Rate { .. }
-        | Schedule::RampRate { .. }
-        | Schedule::RateSteps { .. }
-        | Schedule::RateStages { .. } => {}
+        Schedule::Rate { per_second_micro, .. } => slower(per_second_micro),
+        Schedule::RampRate { start_per_second_micro, end_per_second_micro, .. } => {
+            slower(start_per_second_micro);
+            slower(end_per_second_micro);
+        }
+        Schedule::RateSteps { steps, .. } => {
+            steps.iter_mut().for_each(|step| slower(&mut step.per_second_micro));
+        }
+        Schedule::RateStages { start_per_second_micro, stages, .. } => {
+            slower(start_per_second_micro);
+            stages.iter_mut().for_each(|stage| slower(&mut stage.per_second_micro));
+        }
     }
 }
 
@@ -459,7 +474,7 @@ fn rates(dice: &mut Dice, length_ns: u64, rate_micro: u64, max_in_flight: u32) -
 }
 
 /// A think time of about this mean.
-fn think(dice: &mut Dice, mean_ns: u64) -> ThinkTime {
+pub(super) fn think(dice: &mut Dice, mean_ns: u64) -> ThinkTime {
     let mean_ns = mean_ns.max(1);
     match dice.between(0, 4) {
         0 | 1 => ThinkTime::Constant { duration_ns: mean_ns },
@@ -535,8 +550,9 @@ fn draw_ends(dice: &mut Dice, sketch: &mut Sketch, length_ns: u64) {
 /// The longest a VU can take for its iterations, if it never waits for somebody else's connection.
 fn worst_case_ns(sketch: &Sketch, iterations: u64) -> u64 {
     let shares = |target: &TargetSketch| target.reuse.is_some_and(|r| r != ConnectionReuse::PerVu);
-    // A VU waits before it logs in again, and after an iteration that sent nothing.
-    if sketch.targets.iter().any(shares) || sketch.journey.is_some() {
+    // A VU waits before it logs in again, after an iteration that sent nothing, and for its period.
+    let others = sketch.journey.is_some() || sketch.pacing_ms.is_some();
+    if sketch.targets.iter().any(shares) || others {
         return u64::MAX;
     }
     let attempt = |t: &TargetSketch| t.connection_timeout_ns + t.reconnect_delay_ns;

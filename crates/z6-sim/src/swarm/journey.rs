@@ -253,9 +253,6 @@ impl JourneySketch {
             "\n[random]\nn = { type = \"integer\", min = 1, max = 9 }\n\
              ref = { type = \"uuid\", per = \"iteration\" }\n",
         );
-        if let Some(scope) = self.cookies {
-            text += &format!("\n[cookies]\nscope = \"{scope}\"\n");
-        }
         if self.login.is_some() {
             text += "\n[[sequences]]\nname = \"sign_in\"\nsteps = [{ request = \"login\" }]\n";
         }
@@ -271,13 +268,13 @@ impl JourneySketch {
         text
     }
 
-    /// The keys of `[sequence]`.
-    pub(super) fn keys(&self, giver: Option<usize>) -> String {
-        let mut text = String::from("\n[sequence]\n");
-        if self.end.is_some() && giver.is_some() {
+    /// The keys of `[sequence]`, or of a population.
+    pub(super) fn keys(&self, giver: Option<usize>, is_open: bool) -> String {
+        let mut text = String::new();
+        if self.end.is_some() && giver.is_some() && !is_open {
             text += "end = \"sign_out\"\n";
         }
-        if let Some(Login { on_status, every_ms }) = self.login {
+        if let Some(Login { on_status, every_ms }) = self.login.filter(|_| !is_open) {
             text += "start = \"sign_in\"\n";
             let status = if on_status { ", on_status = [401]" } else { "" };
             let every = every_ms.map_or_else(String::new, |ms| {

@@ -1,7 +1,7 @@
 //! Swarm testing: from one number a random scenario in a random world, one run of it with all
 //! checkers, and what to do when one of them objects.
 //!
-//! Reading order: this file (what a case is), `draw`, `journey`, `phases` and `world` (how one is made up; `dice`
+//! Reading order: this file (what a case is), `draw`, `journey`, `phases`, `populations` and `world` (how one is made up; `dice`
 //! draws, `sketch` writes it as TOML), `run`, `shrink`, `cells` (what the coverage table cannot hold).
 
 mod cells;
@@ -9,6 +9,7 @@ mod dice;
 mod draw;
 mod journey;
 mod phases;
+mod populations;
 mod run;
 mod shrink;
 mod sketch;

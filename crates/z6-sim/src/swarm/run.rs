@@ -7,7 +7,8 @@ use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use z6_events::{Event, Phase, Tick, Visitor, WorkerId};
+use z6_events::{BlockEnd, Driver, Event, Phase, StopReason, StoppedBy, Tick, Visitor, WorkerId};
+use z6_metrics::{Fold, LiveFold, RunFacts};
 use z6_scenario::{Scenario, Workers};
 use z6_vu::observer::Observer;
 
@@ -48,6 +49,8 @@ pub struct Outcome {
     pub requests: u64,
     /// Length of the run in virtual time, nanoseconds.
     pub virtual_ns: u64,
+    /// What ended the run; none if it did not come to its end.
+    pub stopped_by: Option<StoppedBy>,
     /// The last events.
     pub tail: Vec<String>,
 }
@@ -118,7 +121,7 @@ impl Case {
 }
 
 fn run_spec(spec: &SimSpec) -> Outcome {
-    let shared = Shared::default();
+    let shared = Shared::new(spec);
     let watch = shared.clone();
     let ended = catch_unwind(AssertUnwindSafe(move || simulate(spec, watch, Vec::<u8>::new())));
     let tail = shared.with(|watcher| watcher.tail());
@@ -139,6 +142,7 @@ fn run_spec(spec: &SimSpec) -> Outcome {
         virtual_ns: end.virtual_ns,
         coverage: end.coverage,
         faults: end.injected,
+        stopped_by: Some(end.stopped_by),
         tail,
     }
 }
@@ -150,9 +154,11 @@ fn words(panic: &(dyn std::any::Any + Send)) -> String {
     text.unwrap_or_else(|| "a panic without words".to_owned())
 }
 
-/// Watches the events of a run: counts requests, keeps the last ones.
-#[derive(Debug, Default)]
+/// Watches the events of a run: counts requests, keeps the last ones, and stops it where a goal says so.
+#[derive(Default)]
 struct Watcher {
+    /// Of a scenario that has such goals.
+    goals: Option<LiveFold>,
     requests: u64,
     vus: i64,
     vus_peak: i64,
@@ -187,16 +193,38 @@ impl Watcher {
 }
 
 /// A watcher that outlives a panic of the run it watches.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 struct Shared(Arc<Mutex<Watcher>>);
 
 impl Shared {
+    fn new(spec: &SimSpec) -> Shared {
+        let stops = spec.scenario.goals.iter().any(|goal| goal.stops);
+        let facts = || RunFacts {
+            seed: spec.seed,
+            plan_digest: String::new(),
+            driver: Driver::Simulation,
+            started_at: String::new(),
+            partition: spec.partition(),
+            arrival_stamps: false,
+            no_arrival_stamps: String::new(),
+        };
+        let goals = stops.then(|| LiveFold::new(Fold::new(&spec.scenario, facts())));
+        Shared(Arc::new(Mutex::new(Watcher { goals, ..Watcher::default() })))
+    }
+
     fn with<T>(&self, ask: impl FnOnce(&mut Watcher) -> T) -> T {
         ask(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Observer for Shared {}
+impl Observer for Shared {
+    fn stop(&self) -> Option<StopReason> {
+        let is_tripped = |watcher: &mut Watcher| {
+            watcher.goals.as_ref().is_some_and(|fold| fold.tripped().is_some())
+        };
+        self.with(is_tripped).then_some(StopReason::Assertion)
+    }
+}
 
 impl Visitor for Shared {
     type Error = Infallible;
@@ -210,6 +238,9 @@ impl Visitor for Shared {
     ) -> Result<(), Infallible> {
         self.with(|watcher| {
             watcher.count(event);
+            if let Some(fold) = &mut watcher.goals {
+                fold.take(worker, at, event);
+            }
             watcher.keep(Phase::Main, worker, at, event);
         });
         Ok(())
@@ -223,6 +254,15 @@ impl Visitor for Shared {
         event: &Event,
     ) -> Result<(), Infallible> {
         self.with(|watcher| watcher.keep(phase, worker, at, event));
+        Ok(())
+    }
+
+    fn block_ended(&mut self, block: BlockEnd) -> Result<(), Infallible> {
+        self.with(|watcher| {
+            if let Some(fold) = &mut watcher.goals {
+                fold.come_to(block.worker, block.up_to);
+            }
+        });
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use z6_scenario::{Arrivals, Schedule, ThinkTime};
 use super::Case;
 use super::journey::{JourneySketch, StepFlow};
 use super::phases::PhasesSketch;
+use super::populations::{PopulationsSketch, Window};
 use super::sketch::{HttpSketch, Sketch};
 
 /// Cases tried while shrinking one, at most.
@@ -48,6 +49,7 @@ fn smaller(sketch: &Sketch) -> Vec<Sketch> {
     };
     cut_sections(&mut offer);
     cut_phases(&mut offer);
+    cut_populations(sketch, &mut offer);
     cut_parts(sketch, &mut offer);
     cut_world(sketch, &mut offer);
     cut_numbers(&mut offer);
@@ -61,6 +63,8 @@ fn cut_sections(offer: &mut Offer<'_>) {
     offer(&|s| s.simulation = Simulation { faults: s.simulation.faults, ..Simulation::default() });
     offer(&|s| s.limits.clear());
     offer(&|s| s.assertions.clear());
+    offer(&|s| s.goals.clear());
+    offer(&|s| s.populations = None);
     offer(&|s| s.journey = None);
     offer(&|s| s.phases = None);
     offer(&|s| {
@@ -85,6 +89,38 @@ fn cut_phases(offer: &mut Offer<'_>) {
     cut(&|phases| phases.teardown.iter_mut().for_each(|phase| phase.repeat = 1));
     cut(&|phases| phases.setup.iter_mut().for_each(|phase| phase.goes_on = false));
     cut(&|phases| phases.teardown.iter_mut().for_each(|phase| phase.goes_on = false));
+}
+
+/// Fewer populations and goals.
+fn cut_populations(sketch: &Sketch, offer: &mut Offer<'_>) {
+    for i in 0..sketch.goals.len() {
+        offer(&|s| {
+            s.goals.remove(i);
+        });
+        offer(&|s| s.goals[i].filter = None);
+        offer(&|s| s.goals[i].stops = false);
+    }
+    offer(&|s| s.pacing_ms = None);
+    offer(&|s| s.pacing_ms = s.pacing_ms.map(|(min, _)| (min, min)));
+    let Some(populations) = &sketch.populations else { return };
+    let mut cut = |change: &dyn Fn(&mut PopulationsSketch)| {
+        offer(&|s| s.populations.iter_mut().for_each(change));
+    };
+    cut(&|all| all.has_tags = false);
+    cut(&|all| all.first = Window::default());
+    for i in 0..populations.others.len() {
+        if populations.count() > 2 {
+            cut(&|all| {
+                all.others.remove(i);
+            });
+        }
+        cut(&|all| all.others[i].window = Window::default());
+        cut(&|all| all.others[i].steps = all.others[i].steps.min(1));
+        cut(&|all| all.others[i].cookies = None);
+        cut(&|all| all.others[i].pacing_ms = None);
+        cut(&|all| halve_load(&mut all.others[i].schedule));
+        cut(&|all| simplify_schedule(&mut all.others[i].schedule));
+    }
 }
 
 /// Fewer targets, requests and steps.

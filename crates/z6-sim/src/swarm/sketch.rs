@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use super::journey::{JourneySketch, StepFlow};
 use super::phases::{Field, PhasesSketch};
+use super::populations::{GoalSketch, PopulationsSketch, Range, Window};
 use z6_scenario::simulation::{FAULT_PREFIX, Simulation};
 use z6_scenario::{
     Arrivals, ConnectionReuse, HttpVersion, Model, Placement, Schedule, Shape, ThinkTime,
@@ -25,16 +26,22 @@ pub(super) struct Sketch {
     pub(super) requests: Vec<RequestSketch>,
     pub(super) schedule: Schedule,
     pub(super) think: ThinkTime,
+    /// The period of iterations, milliseconds.
+    pub(super) pacing_ms: Option<Range>,
     /// Index of a request, and how many times in a row. Empty: requests are drawn by weight.
     pub(super) sequence: Vec<(usize, u32)>,
     /// What is read from responses; not without a sequence.
     pub(super) journey: Option<JourneySketch>,
     /// What is done before and after the run; not without a sequence.
     pub(super) phases: Option<PhasesSketch>,
+    /// More populations beside the one that all of this is of.
+    pub(super) populations: Option<PopulationsSketch>,
     /// Keys of `[limits]`.
     pub(super) limits: Vec<(&'static str, u64)>,
     /// Keys and values of `[assertions]`.
     pub(super) assertions: Vec<(&'static str, &'static str)>,
+    /// Assertions with a name.
+    pub(super) goals: Vec<GoalSketch>,
     pub(super) simulation: Simulation,
 }
 
@@ -125,9 +132,15 @@ impl Sketch {
         self.duration_ns.or_else(|| z6_scenario::schedule::own_length_ns(&self.schedule))
     }
 
-    /// Closed or open.
+    /// Closed or open: the first population.
     pub(super) fn model(&self) -> Model {
         self.schedule.model()
+    }
+
+    /// Whether any population is open.
+    pub(super) fn has_arrivals(&self) -> bool {
+        let mut others = self.populations.iter().flat_map(|all| &all.others);
+        self.model() == Model::Open || others.any(|other| other.model() == Model::Open)
     }
 
     /// The scenario file.
@@ -137,7 +150,7 @@ impl Sketch {
         self.write_runtime(&mut text);
         for (i, target) in self.targets.iter().enumerate() {
             let named = (self.targets.len() > 1).then_some(i);
-            write_target(&mut text, named, target, self.model());
+            write_target(&mut text, named, target, self.has_arrivals());
         }
         for (i, request) in self.requests.iter().enumerate() {
             let weighted = self.sequence.is_empty();
@@ -156,12 +169,97 @@ impl Sketch {
         if let Some(phases) = &self.phases {
             text.0 += &phases.tables(timeout);
         }
-        write_schedule(&mut text, &self.schedule);
-        write_think(&mut text, &self.think);
+        match &self.populations {
+            None => self.write_alone(&mut text, giver),
+            Some(populations) => self.write_populations(&mut text, populations, giver),
+        }
+        text.section("limits", self.limits.iter().map(|(key, value)| (*key, value.to_string())));
+        let assertions = self.assertions.iter().map(|(key, value)| (*key, (*value).to_owned()));
+        text.section("assertions", assertions);
+        for (index, goal) in self.goals.iter().enumerate() {
+            text.0 += &goal.table(index);
+        }
+        write_simulation(&mut text, &self.simulation);
+        text.0
+    }
+
+    /// The load and the sequence of a scenario without populations.
+    fn write_alone(&self, text: &mut Text, giver: Option<usize>) {
+        text.line("\n[schedule]");
+        write_schedule(text, "schedule", &self.schedule);
+        write_think(text, "think_time", &self.think);
+        write_pacing(text, "pacing", self.pacing_ms);
+        if let Some(journey) = &self.journey {
+            if let Some(scope) = journey.cookies {
+                text.line(&format!("\n[cookies]\nscope = \"{scope}\""));
+            }
+            text.line("\n[sequence]");
+            text.0 += &journey.keys(giver, false);
+        }
+        self.write_steps(text, "sequence.steps", self.sequence.len());
+    }
+
+    /// The populations, and the sequence of each.
+    fn write_populations(
+        &self,
+        text: &mut Text,
+        populations: &PopulationsSketch,
+        giver: Option<usize>,
+    ) {
+        let first = PopulationText {
+            window: populations.first,
+            schedule: &self.schedule,
+            think: &self.think,
+            pacing_ms: self.pacing_ms,
+            steps: self.sequence.len(),
+            cookies: self.journey.as_ref().and_then(|journey| journey.cookies),
+        };
+        let others = populations.others.iter().map(|other| PopulationText {
+            window: other.window,
+            schedule: &other.schedule,
+            think: &other.think,
+            pacing_ms: other.pacing_ms,
+            steps: other.steps.min(self.sequence.len()),
+            cookies: other.cookies.filter(|_| self.journey.is_some()),
+        });
+        for (i, population) in std::iter::once(first).chain(others).enumerate() {
+            if population.steps > 0 {
+                text.line(&format!("\n[[sequences]]\nname = \"s{i}\""));
+                self.write_steps(text, "sequences.steps", population.steps);
+            }
+            let PopulationText { window, schedule, think, pacing_ms, steps, cookies } = population;
+            text.line(&format!("\n[[populations]]\nname = \"p{i}\""));
+            if steps > 0 {
+                text.line(&format!("sequence = \"s{i}\""));
+            }
+            if let Some(journey) = &self.journey {
+                text.0 += &journey.keys(giver, schedule.model() == Model::Open);
+            }
+            if let Some(scope) = cookies {
+                text.line(&format!("cookies = \"{scope}\""));
+            }
+            if populations.has_tags {
+                let kind = if i % 2 == 1 { "odd" } else { "even" };
+                text.line(&format!("tags = {{ kind = \"{kind}\" }}"));
+            }
+            if window.start_after_ns > 0 {
+                text.seconds("start_after_seconds", window.start_after_ns);
+            }
+            if let Some(ns) = window.duration_ns {
+                text.seconds("duration_seconds", ns);
+            }
+            text.line("\n[populations.schedule]");
+            write_schedule(text, "populations.schedule", schedule);
+            write_think(text, "populations.think_time", think);
+            write_pacing(text, "populations.pacing", pacing_ms);
+        }
+    }
+
+    /// The first steps of the sequence, as an array of tables of this name.
+    fn write_steps(&self, text: &mut Text, table: &str, count: usize) {
         let has_ranges = self.journey.as_ref().is_some_and(|journey| journey.has_ranges);
-        text.0 += &self.journey.as_ref().map_or_else(String::new, |journey| journey.keys(giver));
-        for (index, (request, repeat)) in self.sequence.iter().enumerate() {
-            text.line("\n[[sequence.steps]]");
+        for (index, (request, repeat)) in self.sequence.iter().enumerate().take(count) {
+            text.line(&format!("\n[[{table}]]"));
             let flow = self.journey.as_ref().and_then(|journey| journey.flow.get(index).copied());
             let is_loop = flow.is_some_and(StepFlow::is_loop);
             flow.unwrap_or_default()
@@ -174,11 +272,6 @@ impl Sketch {
                 text.line(&format!("repeat = {repeat}"));
             }
         }
-        text.section("limits", self.limits.iter().map(|(key, value)| (*key, value.to_string())));
-        let assertions = self.assertions.iter().map(|(key, value)| (*key, (*value).to_owned()));
-        text.section("assertions", assertions);
-        write_simulation(&mut text, &self.simulation);
-        text.0
     }
 
     /// What a request has to do with the journey, and whether it is the one that gives.
@@ -245,7 +338,7 @@ impl Text {
     }
 }
 
-fn write_target(text: &mut Text, named: Option<usize>, target: &TargetSketch, model: Model) {
+fn write_target(text: &mut Text, named: Option<usize>, target: &TargetSketch, has_arrivals: bool) {
     match named {
         None => text.line("\n[target]"),
         Some(i) => {
@@ -260,9 +353,7 @@ fn write_target(text: &mut Text, named: Option<usize>, target: &TargetSketch, mo
     };
     text.line(&format!("base_url = \"{base_url}\""));
     target.http.write(text);
-    let reuse = target
-        .reuse
-        .filter(|reuse| *reuse != ConnectionReuse::PerVu || matches!(model, Model::Closed));
+    let reuse = target.reuse.filter(|reuse| *reuse != ConnectionReuse::PerVu || !has_arrivals);
     if let Some(reuse) = reuse {
         let word = match reuse {
             ConnectionReuse::PerVu => "per_vu",
@@ -338,8 +429,18 @@ fn write_request(
     }
 }
 
-fn write_schedule(text: &mut Text, schedule: &Schedule) {
-    text.line("\n[schedule]");
+/// What the text of a population is made of.
+struct PopulationText<'a> {
+    window: Window,
+    schedule: &'a Schedule,
+    think: &'a ThinkTime,
+    pacing_ms: Option<Range>,
+    steps: usize,
+    cookies: Option<&'static str>,
+}
+
+/// The keys of the table of this name, which is open.
+fn write_schedule(text: &mut Text, table: &str, schedule: &Schedule) {
     match schedule {
         Schedule::Constant { vus } => {
             text.line("type = \"constant\"");
@@ -360,7 +461,7 @@ fn write_schedule(text: &mut Text, schedule: &Schedule) {
         Schedule::Steps { steps } => {
             text.line("type = \"steps\"");
             for step in steps {
-                text.line(&format!("\n[[schedule.steps]]\nvus = {}", step.vus));
+                text.line(&format!("\n[[{table}.steps]]\nvus = {}", step.vus));
                 text.seconds("duration_seconds", step.duration_ns);
             }
         }
@@ -388,7 +489,7 @@ fn write_schedule(text: &mut Text, schedule: &Schedule) {
             text.line("type = \"rate_steps\"");
             write_arrivals(text, *arrivals, *max_in_flight);
             for step in steps {
-                text.line("\n[[schedule.steps]]");
+                text.line(&format!("\n[[{table}.steps]]"));
                 text.decimal("per_second", step.per_second_micro, 6);
                 text.seconds("duration_seconds", step.duration_ns);
             }
@@ -396,7 +497,7 @@ fn write_schedule(text: &mut Text, schedule: &Schedule) {
         Schedule::Stages { start_vus, stages } => {
             text.line(&format!("type = \"stages\"\nstart_vus = {start_vus}"));
             for stage in stages {
-                text.line(&format!("\n[[schedule.stages]]\nvus = {}", stage.vus));
+                text.line(&format!("\n[[{table}.stages]]\nvus = {}", stage.vus));
                 write_stage(text, stage.duration_ns, stage.shape);
             }
         }
@@ -405,7 +506,7 @@ fn write_schedule(text: &mut Text, schedule: &Schedule) {
             text.decimal("start_per_second", *start_per_second_micro, 6);
             write_arrivals(text, *arrivals, *max_in_flight);
             for stage in stages {
-                text.line("\n[[schedule.stages]]");
+                text.line(&format!("\n[[{table}.stages]]"));
                 text.decimal("per_second", stage.per_second_micro, 6);
                 write_stage(text, stage.duration_ns, stage.shape);
             }
@@ -428,20 +529,26 @@ fn write_arrivals(text: &mut Text, arrivals: Arrivals, max_in_flight: u32) {
     text.line(&format!("arrivals = \"{word}\"\nmax_in_flight = {max_in_flight}"));
 }
 
-fn write_think(text: &mut Text, think: &ThinkTime) {
+fn write_pacing(text: &mut Text, table: &str, period_ms: Option<Range>) {
+    let Some((min, max)) = period_ms else { return };
+    let period = if min == max { format!("{min}") } else { format!("[{min}, {max}]") };
+    text.line(&format!("\n[{table}]\nperiod_ms = {period}"));
+}
+
+fn write_think(text: &mut Text, table: &str, think: &ThinkTime) {
     match *think {
         ThinkTime::None => {}
         ThinkTime::Constant { duration_ns } => {
-            text.line("\n[think_time]\ntype = \"constant\"");
+            text.line(&format!("\n[{table}]\ntype = \"constant\""));
             text.ms("duration_ms", duration_ns);
         }
         ThinkTime::Random { min_ns, max_ns } => {
-            text.line("\n[think_time]\ntype = \"random\"");
+            text.line(&format!("\n[{table}]\ntype = \"random\""));
             text.ms("min_ms", min_ns);
             text.ms("max_ms", max_ns);
         }
         ThinkTime::Exponential { mean_ns, max_ns } => {
-            text.line("\n[think_time]\ntype = \"exponential\"");
+            text.line(&format!("\n[{table}]\ntype = \"exponential\""));
             text.ms("mean_ms", mean_ns);
             text.ms("max_ms", max_ns);
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use z6_events::{Actor, Step};
 use z6_scenario::plan::Plan;
 use z6_scenario::simulation::FaultKind;
 use z6_scenario::{ConnectionReuse, Schedule};
@@ -24,16 +25,33 @@ fn every_case_is_a_valid_scenario_that_says_what_was_drawn() {
     }
 }
 
-/// Requests that the plan allows, at most.
-fn requests_planned(scenario: &Scenario, plan: &Plan) -> u64 {
+/// Requests that the plan allows one population, at most.
+fn requests_planned(plan: &Plan, end_ns: u64) -> u64 {
     let per_iteration = plan.steps_per_iteration();
-    match scenario.populations[0].schedule.model() {
-        z6_scenario::Model::Open => plan.arrival_ticks().count() as u64 * per_iteration,
-        z6_scenario::Model::Closed => match plan.steps_per_actor() {
-            Some(steps) => plan.vus().vus_started() * steps,
-            None => REQUESTS_MAX,
-        },
+    if plan.model() == z6_scenario::Model::Open {
+        return plan.arrival_ticks().count() as u64 * per_iteration;
     }
+    if let Some(steps) = plan.steps_per_actor() {
+        return plan.vus().vus_started() * steps;
+    }
+    // What no number of iterations bounds, a period or a pause does.
+    let steps = |actor: u64| {
+        let life = plan.vus().lifetime(Actor(actor)).unwrap();
+        let life_ns =
+            life.stop.map_or(end_ns, |stop| stop.0.min(end_ns)).saturating_sub(life.start.0);
+        let (mut spent_ns, mut begun_ns, mut count) = (0, 0, 0);
+        while spent_ns <= life_ns && count < REQUESTS_MAX {
+            spent_ns += plan.step(Actor(actor), Step(count)).think_ns;
+            count += 1;
+            if count % per_iteration == 0 {
+                let period_ns = plan.period_ns(Actor(actor), count / per_iteration - 1);
+                spent_ns = spent_ns.max(begun_ns + period_ns.unwrap_or(0));
+                begun_ns = spent_ns;
+            }
+        }
+        count
+    };
+    (0..plan.vus().vus_started()).map(steps).sum()
 }
 
 #[test]
@@ -42,8 +60,15 @@ fn cases_stay_within_their_bounds() {
         let case = case(seed);
         let scenario = Scenario::from_toml(case.text()).unwrap();
         let plan = Plan::new(&scenario, case.sketch.seed);
-        assert!(requests_planned(&scenario, &plan) <= REQUESTS_MAX, "seed {seed}");
-        assert!(plan.vus().vus_started() <= u64::from(ACTORS_MAX), "seed {seed}");
+        let end_ns = plan.end_ns().unwrap_or(u64::MAX);
+        let plans: Vec<&Plan> = plan.populations().map(|(_, plan)| plan).collect();
+        let is_counted = case.sketch.populations.is_some() || case.sketch.iterations.is_some();
+        if is_counted || case.sketch.model() == z6_scenario::Model::Open {
+            let planned: u64 = plans.iter().map(|plan| requests_planned(plan, end_ns)).sum();
+            assert!(planned <= REQUESTS_MAX, "seed {seed}: {planned}");
+        }
+        let started: u64 = plans.iter().map(|plan| plan.vus().vus_started()).sum();
+        assert!(started <= u64::from(ACTORS_MAX), "seed {seed}: {started} VUs");
         if let Schedule::Rate { max_in_flight, .. } = scenario.populations[0].schedule {
             assert!(max_in_flight <= ACTORS_MAX, "seed {seed}");
         }
@@ -51,6 +76,17 @@ fn cases_stay_within_their_bounds() {
             (plan.end_ns().unwrap_or(0) + scenario.runtime.graceful_stop_ns) / 1_000_000_000;
         assert!(seconds < SECONDS_MAX, "seed {seed}");
     }
+}
+
+#[test]
+fn one_of_four_cases_has_several_populations_and_one_of_five_has_goals() {
+    let all = || (0..2_000).map(|seed| Scenario::from_toml(case(seed).text()).unwrap());
+    let several = all().filter(|scenario| scenario.populations.len() > 1).count();
+    assert!((440..560).contains(&several), "{several}");
+    let most = all().map(|scenario| scenario.populations.len()).max();
+    assert_eq!(most, Some(6));
+    let goals = all().filter(|scenario| !scenario.goals.is_empty()).count();
+    assert!((340..460).contains(&goals), "{goals}");
 }
 
 #[test]
@@ -118,6 +154,16 @@ const WORDS: &[&str] = &[
     "redirects = ",
     "[limits]",
     "[assertions]",
+    "[assertions.g0]",
+    "window_seconds = 1",
+    "stop = true",
+    "population == \"p1\"",
+    "tag.kind == \"odd\"",
+    "[populations.pacing]",
+    "[populations.think_time]",
+    "[[populations.schedule.stages]]",
+    "start_after_seconds",
+    "[pacing]",
     "workers = 3",
     "log_normal",
     "bimodal",
