@@ -1,7 +1,7 @@
 //! A worker's end of the log: full buffers go out over a bounded channel, empty ones come back.
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
-use z6_events::SealedBlock;
+use z6_events::{BLOCK_BUFFER_BYTES, SealedBlock};
 
 use super::clock::Clock;
 use crate::recorder::BlockSink;
@@ -11,6 +11,8 @@ use crate::recorder::BlockSink;
 pub(super) struct ChannelSink {
     full: Sender<SealedBlock>,
     empty: Receiver<Vec<u8>>,
+    /// Buffers that may still be made. Those that were are used in turn: with few of them, they stay in the cache.
+    unmade: usize,
     clock: Clock,
     /// Time the loop waited and has not yet logged, nanoseconds.
     waited_ns: u64,
@@ -18,12 +20,14 @@ pub(super) struct ChannelSink {
 }
 
 impl ChannelSink {
+    /// With so many buffers at most.
     pub(super) fn new(
         full: Sender<SealedBlock>,
         empty: Receiver<Vec<u8>>,
+        buffers: usize,
         clock: Clock,
     ) -> ChannelSink {
-        ChannelSink { full, empty, clock, waited_ns: 0, waited_in_all_ns: 0 }
+        ChannelSink { full, empty, unmade: buffers, clock, waited_ns: 0, waited_in_all_ns: 0 }
     }
 
     /// Tick 0, known only once all threads are ready.
@@ -58,6 +62,10 @@ impl BlockSink for ChannelSink {
         match self.empty.try_recv() {
             Ok(buffer) => buffer,
             Err(TryRecvError::Disconnected) => Vec::new(),
+            Err(TryRecvError::Empty) if self.unmade > 0 => {
+                self.unmade -= 1;
+                Vec::with_capacity(BLOCK_BUFFER_BYTES)
+            }
             Err(TryRecvError::Empty) => {
                 let start = self.clock.now();
                 // A writer that is gone has said why; its buffers are replaced by new ones.

@@ -10,8 +10,8 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use mio::{Poll, Waker};
 use z6_events::{
-    BLOCK_BUFFER_BYTES, Driver, LogHeader, NO_ARRIVAL_STAMPS, Phase, SealedBlock, Shard,
-    StopReason, TargetAddresses, TargetId,
+    Driver, LogHeader, NO_ARRIVAL_STAMPS, Phase, SealedBlock, Shard, StopReason, TargetAddresses,
+    TargetId,
 };
 use z6_scenario::{Scenario, Scheme, Target};
 
@@ -353,12 +353,8 @@ impl Threads {
 
     fn sink(&mut self, buffers: usize) -> ChannelSink {
         let (empty_sender, empty) = bounded(buffers);
-        for _ in 0..buffers {
-            // There is room for as many as are made here.
-            let _ = empty_sender.try_send(Vec::with_capacity(BLOCK_BUFFER_BYTES));
-        }
         self.empty.push(empty_sender);
-        ChannelSink::new(self.full.0.clone(), empty, Clock::from_start_ns(0))
+        ChannelSink::new(self.full.0.clone(), empty, buffers, Clock::from_start_ns(0))
     }
 
     fn spawn(
