@@ -173,7 +173,7 @@ impl Partition {
     /// The least actor of this population that belongs to this worker.
     const fn first_actor(self, population: Population) -> u64 {
         let (p, stride) = (population.0 as u64, self.stride());
-        // Both are below the stride, and so is what is added.
+        // The least k for which k + p has this worker's remainder.
         (self.first() + (stride - p % stride)) % stride
     }
 

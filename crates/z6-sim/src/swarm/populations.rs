@@ -256,8 +256,8 @@ fn share_targets(dice: &mut Dice, sketch: &mut Sketch) {
             Some(reuse) => reuse == ConnectionReuse::PerVu,
         };
         let few = target.max_connections.filter(|_| dice.chance(50));
-        // One for each VU that ever starts, and for each arrival that may be alive.
-        let all = 5 * u32::from(super::ACTORS_MAX as u16);
+        // More than VUs that ever start, and arrivals that may be alive.
+        let all = 5 * super::ACTORS_MAX;
         target.max_connections = few.filter(|_| !is_owned).or(Some(all));
     }
 }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::journey::{JourneySketch, StepFlow};
 use super::phases::{Field, PhasesSketch};
-use super::populations::{GoalSketch, PopulationsSketch, Range, Window};
+use super::populations::{GoalSketch, PopulationSketch, PopulationsSketch, Range};
 use z6_scenario::simulation::{FAULT_PREFIX, Simulation};
 use z6_scenario::{
     Arrivals, ConnectionReuse, HttpVersion, Model, Placement, Schedule, Shape, ThinkTime,
@@ -206,28 +206,24 @@ impl Sketch {
         populations: &PopulationsSketch,
         giver: Option<usize>,
     ) {
-        let first = PopulationText {
+        let first = PopulationSketch {
             window: populations.first,
-            schedule: &self.schedule,
-            think: &self.think,
+            schedule: self.schedule.clone(),
+            think: self.think,
             pacing_ms: self.pacing_ms,
             steps: self.sequence.len(),
             cookies: self.journey.as_ref().and_then(|journey| journey.cookies),
         };
-        let others = populations.others.iter().map(|other| PopulationText {
-            window: other.window,
-            schedule: &other.schedule,
-            think: &other.think,
-            pacing_ms: other.pacing_ms,
-            steps: other.steps.min(self.sequence.len()),
-            cookies: other.cookies.filter(|_| self.journey.is_some()),
-        });
-        for (i, population) in std::iter::once(first).chain(others).enumerate() {
-            if population.steps > 0 {
+        for (i, population) in std::iter::once(&first).chain(&populations.others).enumerate() {
+            let PopulationSketch { window, schedule, think, pacing_ms, steps, cookies } =
+                population;
+            // A smaller case may have lost some, and what reads cookies.
+            let steps = (*steps).min(self.sequence.len());
+            let cookies = cookies.filter(|_| self.journey.is_some());
+            if steps > 0 {
                 text.line(&format!("\n[[sequences]]\nname = \"s{i}\""));
-                self.write_steps(text, "sequences.steps", population.steps);
+                self.write_steps(text, "sequences.steps", steps);
             }
-            let PopulationText { window, schedule, think, pacing_ms, steps, cookies } = population;
             text.line(&format!("\n[[populations]]\nname = \"p{i}\""));
             if steps > 0 {
                 text.line(&format!("sequence = \"s{i}\""));
@@ -251,7 +247,7 @@ impl Sketch {
             text.line("\n[populations.schedule]");
             write_schedule(text, "populations.schedule", schedule);
             write_think(text, "populations.think_time", think);
-            write_pacing(text, "populations.pacing", pacing_ms);
+            write_pacing(text, "populations.pacing", *pacing_ms);
         }
     }
 
@@ -427,16 +423,6 @@ fn write_request(
     if request.follow_redirects > 0 {
         text.line(&format!("follow_redirects = {}", request.follow_redirects));
     }
-}
-
-/// What the text of a population is made of.
-struct PopulationText<'a> {
-    window: Window,
-    schedule: &'a Schedule,
-    think: &'a ThinkTime,
-    pacing_ms: Option<Range>,
-    steps: usize,
-    cookies: Option<&'static str>,
 }
 
 /// The keys of the table of this name, which is open.
