@@ -114,7 +114,11 @@ impl Steps {
 
     fn go_away_after(&mut self, connection: u32, accepted: u64) -> &Outputs {
         let connection = ConnectionSlot(connection);
-        self.step(Input::GoingAway { connection, code: 0, accepted })
+        self.go_away_with(connection, 0, accepted)
+    }
+
+    fn go_away_with(&mut self, connection: ConnectionSlot, code: u64, accepted: u64) -> &Outputs {
+        self.step(Input::GoingAway { connection, code, accepted })
     }
 
     fn fail_with(&mut self, exchange: u32, error: ErrorKind, reusable: bool) -> &Outputs {
@@ -389,7 +393,8 @@ fn goaway_counts_only_where_it_takes_nothing() {
         steps.connect(0);
         steps.write([0, 1]);
         let accepted = u64::from(connection < 3);
-        steps.go_away_after(0, accepted);
+        // Without an error the third connection would be given no more than the two before it took.
+        steps.go_away_with(ConnectionSlot(0), 2, accepted);
         if accepted > 0 {
             steps.done(0, true);
         } else {
@@ -399,6 +404,55 @@ fn goaway_counts_only_where_it_takes_nothing() {
         let is_last = connection == 4;
         assert_eq!(matches!(steps.out.events[0], Event::Failed { .. }), is_last, "{connection}");
         assert_eq!(steps.released().len(), 1);
+    }
+}
+
+/// A peer that goes away after the same number of requests twice is given no more than these on a connection.
+#[test]
+fn what_a_peer_takes_on_a_connection_is_learned() {
+    let mut steps = Steps::new(4, "max_connections = 1", FOUR);
+    // Once after three, then after two, and after two again.
+    for accepted in [3, 2, 2] {
+        steps.connect(0);
+        steps.write(0..4);
+        steps.go_away_after(0, accepted);
+        (0..4).rev().for_each(|exchange| {
+            if u64::from(exchange) < accepted {
+                steps.done(exchange, true);
+            } else {
+                steps.refuse(exchange, false);
+            }
+        });
+        assert_eq!(steps.released(), [(0, ReleaseCause::GoingAway)]);
+    }
+    for _ in 0..3 {
+        let sent: Vec<u32> = sends_of(steps.connect(0)).iter().map(|send| send.1).collect();
+        assert_eq!(sent.len(), 2);
+        steps.write(sent.clone());
+        // It refuses nothing then, and says nothing new.
+        steps.go_away_after(0, 2);
+        sent.iter().for_each(|exchange| {
+            steps.done(*exchange, true);
+        });
+        assert_eq!(steps.released(), [(0, ReleaseCause::GoingAway)]);
+    }
+}
+
+/// Numbers that differ, and a peer that takes nothing, say nothing of the next connection.
+#[test]
+fn a_peer_that_goes_away_now_and_then_is_given_as_many_as_before() {
+    let mut steps = Steps::new(4, "max_connections = 1", FOUR);
+    for accepted in [3, 2, 1, 0, 0, 3] {
+        assert_eq!(sends_of(steps.connect(0)).len(), 4);
+        steps.write(0..4);
+        steps.go_away_after(0, accepted);
+        (0..4).rev().for_each(|exchange| {
+            if u64::from(exchange) < accepted {
+                steps.done(exchange, true);
+            } else {
+                steps.refuse(exchange, false);
+            }
+        });
     }
 }
 

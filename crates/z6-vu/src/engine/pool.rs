@@ -75,6 +75,7 @@ impl Pool {
             connect_lane: timers.lane(target.connect_ns),
             idle_lane: timers.lane(target.idle_ns),
             age_lane: target.max_age_ns.map(|age_ns| (timers.lane(age_ns), age_ns)),
+            taken: target::Taken::default(),
         });
         let targets = targets.collect();
         Pool { connections: Slab::new(), targets, owned: Vec::new(), has_room: false }
@@ -252,7 +253,8 @@ impl Pool {
         let ignores_max = cx.settings.planted.has(Bug::IgnoredMaxRequests);
         let max_requests = if ignores_max { u64::MAX } else { settings.max_requests };
         let pool = &mut self.targets[target.index()];
-        let expected = u64::from(settings.expected_streams(pool.protocol));
+        let max_requests = max_requests.min(pool.taken.most());
+        let expected = u64::from(settings.expected_streams(pool.protocol)).min(max_requests);
         while u64::from(pool.connecting) * expected < pool.waiting()
             && pool.connecting < settings.max_connecting
             && pool.open < max_connections
@@ -321,6 +323,7 @@ impl Pool {
             connection.max_requests = connection.max_requests.min(Streams::IDS_MAX);
         }
         let (target, limit) = (connection.target, connection.limit);
+        let most = u64::from(limit).min(connection.max_requests);
         self.has_room = true;
         self.disarm(cx.timers, slot);
         let pool = &mut self.targets[target.index()];
@@ -338,7 +341,7 @@ impl Pool {
             // Those that other attempts will carry are left to them.
             Placement::Spread => waiting.saturating_sub(u64::from(pool.connecting)).max(1),
         };
-        seats.min(waiting).min(u64::from(limit)) as u32
+        seats.min(waiting).min(most) as u32
     }
 
     /// The peer allows a connection this many exchanges at once. Whether that changed anything; it may
@@ -381,12 +384,13 @@ impl Pool {
     }
 
     /// The peer takes nothing more on a connection: it drains, and is closed at once if it carries
-    /// nothing. `accepted`: how many requests the peer may have processed. Whether there was such a
-    /// connection.
+    /// nothing. `code`: its error code, 0 for none; `accepted`: how many requests the peer may have processed.
+    /// Whether there was such a connection.
     pub(super) fn going_away(
         &mut self,
         cx: &mut Context<'_>,
         slot: ConnectionSlot,
+        code: u64,
         accepted: u64,
     ) -> bool {
         let Some(load) = self.connections.find(slot).and_then(Connection::load) else {
@@ -402,6 +406,9 @@ impl Pool {
         let connection = &mut self.connections[slot];
         connection.draining.get_or_insert(ReleaseCause::GoingAway);
         connection.goes_away_after_some = accepted > 0;
+        if code == 0 && (1..connection.requests).contains(&accepted) {
+            self.targets[connection.target.index()].taken.saw(accepted);
+        }
         if load == 0 {
             self.close(cx, slot, ReleaseCause::GoingAway);
         }

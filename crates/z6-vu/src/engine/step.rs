@@ -476,7 +476,7 @@ impl Engine {
                 .streams_allowed(&mut cx, connection, allowed)
                 .then_some(Event::StreamsAllowed { connection, allowed }),
             Input::GoingAway { connection, code, accepted } => traffic
-                .going_away(&mut cx, connection, accepted)
+                .going_away(&mut cx, connection, code, accepted)
                 .then_some(Event::GoingAway { connection, code, accepted }),
             Input::TcpReady { connection } => {
                 traffic.tcp_ready(&mut cx, connection);

@@ -200,9 +200,10 @@ impl Traffic {
         &mut self,
         cx: &mut Context<'_>,
         connection: ConnectionSlot,
+        code: u64,
         accepted: u64,
     ) -> bool {
-        if !self.pool.going_away(cx, connection, accepted) {
+        if !self.pool.going_away(cx, connection, code, accepted) {
             return false;
         }
         if self.pool.is_draining(connection) {

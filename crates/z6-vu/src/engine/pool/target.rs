@@ -29,6 +29,32 @@ pub(super) struct TargetPool {
     pub(super) idle_lane: Lane,
     /// Of the timers of ages; none if connections have no greatest age.
     pub(super) age_lane: Option<(Lane, u64)>,
+    pub(super) taken: Taken,
+}
+
+/// How many requests the peer takes on a connection, as far as it has shown: servers such as nginx take a fixed number
+/// (`keepalive_requests`), and what comes after it has to be sent again.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Taken {
+    /// The number on the last connection of which it refused the rest; 0 if there was none.
+    last: u64,
+    /// Two connections in succession had the same.
+    is_known: bool,
+}
+
+impl Taken {
+    /// The peer goes away after so many requests of a connection, and refuses those after them.
+    pub(super) fn saw(&mut self, accepted: u64) {
+        self.is_known |= self.last == accepted;
+        if !self.is_known {
+            self.last = accepted;
+        }
+    }
+
+    /// How many it takes on each connection, if that is known.
+    pub(super) fn most(self) -> u64 {
+        if self.is_known { self.last } else { u64::MAX }
+    }
 }
 
 impl TargetPool {
