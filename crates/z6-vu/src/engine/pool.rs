@@ -42,7 +42,7 @@ pub(super) enum Freed {
     Kept,
     /// The seat is taken at once, by the VU that waited longest.
     Taken(VuSlot, Seat),
-    /// From now on it takes nothing new, and it still carries exchanges.
+    /// From now on it takes nothing more, not even what it was given and is not sent; it still carries exchanges.
     Drains,
     /// It is closed: there may be room for an attempt.
     Closed,
@@ -504,8 +504,8 @@ impl Pool {
         release(slot, ReleaseCause::IdleTimeout, cx.out);
     }
 
-    /// A connection has reached its greatest age: it is closed, or drains if it carries exchanges. Whether it
-    /// begins to drain.
+    /// A connection has reached its greatest age: it is closed, or takes nothing more if it carries exchanges. Whether
+    /// it carries some.
     pub(super) fn aged(&mut self, cx: &mut Context<'_>, slot: ConnectionSlot) -> bool {
         let connection = &mut self.connections[slot];
         connection.age = None;
@@ -514,13 +514,10 @@ impl Pool {
             release(slot, ReleaseCause::MaxAge, cx.out);
             return false;
         }
-        if connection.draining.is_some() {
-            return false;
-        }
+        connection.draining.get_or_insert(ReleaseCause::MaxAge);
         if connection.is_listed {
             self.unlist(slot);
         }
-        self.connections[slot].draining = Some(ReleaseCause::MaxAge);
         true
     }
 
@@ -580,18 +577,17 @@ impl Pool {
             _ => connection.vacate(slot),
         };
         connection.rests_since = cx.at;
-        let begins_to_drain = connection.draining.is_none() && cause.is_some();
-        if begins_to_drain {
-            connection.draining = cause;
-        }
+        connection.draining = connection.draining.or(cause);
+        // What it was given already is among the requests that it may carry.
+        let takes_unsent = cause.is_none_or(|cause| cause == ReleaseCause::MaxRequests);
         if let Some(cause) = connection.draining {
             return match left {
                 0 => {
                     self.close(cx, slot, cause);
                     Freed::Closed
                 }
-                _ if begins_to_drain => Freed::Drains,
-                _ => Freed::Kept,
+                _ if takes_unsent => Freed::Kept,
+                _ => Freed::Drains,
             };
         }
         if !connection.is_shared {

@@ -254,9 +254,12 @@ fn goaway_costs_no_request() {
     });
     let ran = run(&scenario(server.address, 40, 25, "", ""), 1);
     assert_eq!((ran.succeeded(), ran.failures().len()), (1_000, 0));
+    assert_eq!(server.connections(), 20, "a thousand requests by fifties");
+    // Two show what the server takes on a connection; the others are asked for no more than that.
     let going = ran.count(|event| matches!(event, Event::GoingAway { code: 0, accepted: 50, .. }));
-    assert_eq!((going as u64, server.connections()), (20, 20), "a thousand requests by fifties");
-    assert!(ran.released(ReleaseCause::GoingAway) >= 19);
+    assert!(going >= 2, "{going}");
+    assert_eq!(ran.released(ReleaseCause::GoingAway), 2);
+    assert!(ran.released(ReleaseCause::MaxRequests) >= 17);
 }
 
 #[test]

@@ -42,9 +42,16 @@ pub(super) struct Taken {
     is_known: bool,
 }
 
+/// Limits below this are not learned.
+const TAKEN_MIN: u64 = 20;
+
 impl Taken {
-    /// The peer goes away after so many requests of a connection, and refuses those after them.
+    /// The peer goes away after so many requests of a connection, and refuses those after them. Small numbers are
+    /// too easily the same by chance.
     pub(super) fn saw(&mut self, accepted: u64) {
+        if accepted < TAKEN_MIN {
+            return;
+        }
         self.is_known |= self.last == accepted;
         if !self.is_known {
             self.last = accepted;
