@@ -23,16 +23,13 @@ pub(crate) struct BenchArgs {
     pub(crate) url: String,
     /// Connections, each with one request at a time [default: 50]. With `--rate`: how many at most
     /// [default: 1000].
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(short, long, value_name = "N", value_parser = connections)]
     pub(crate) connections: Option<u32>,
     /// How long requests are sent, such as 30s or 1m [default: 10s, or no limit with `--requests`].
     #[arg(short, long, visible_short_alias = 'z', value_name = "TIME", value_parser = duration)]
     pub(crate) duration: Option<u64>,
     /// Requests of the whole run.
-    #[arg(
-        short = 'n', long, value_name = "N",
-        value_parser = clap::value_parser!(u64).range(1..=1_000_000_000_000_000)
-    )]
+    #[arg(short = 'n', long, value_name = "N", value_parser = requests)]
     pub(crate) requests: Option<u64>,
     /// Requests per second of the whole run, such as 500 or 0.5, whatever the server does [default: as
     /// many as the connections allow].
@@ -51,7 +48,10 @@ pub(crate) struct BenchArgs {
     #[arg(short, long, visible_short_alias = 'X', value_name = "METHOD", value_parser = method)]
     pub(crate) method: Option<String>,
     /// The body.
-    #[arg(long, visible_alias = "data", value_name = "TEXT", conflicts_with = "body_file")]
+    #[arg(
+        long, visible_alias = "data", value_name = "TEXT", conflicts_with = "body_file",
+        value_parser = body
+    )]
     pub(crate) body: Option<String>,
     /// The file that contains the body.
     #[arg(long, value_name = "FILE")]
@@ -75,7 +75,7 @@ pub(crate) struct BenchArgs {
     #[arg(short = 'k', long)]
     pub(crate) insecure: bool,
     /// User name and password (`Authorization: Basic`).
-    #[arg(short, long, value_name = "USER:PASSWORD")]
+    #[arg(short, long, value_name = "USER:PASSWORD", value_parser = user)]
     pub(crate) user: Option<String>,
     /// Seed of all random choices [default: drawn].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
@@ -164,6 +164,50 @@ fn duration(text: &str) -> Result<u64, String> {
     })
 }
 
+/// Reads a number as wrk does: 10k are 10,000.
+fn number(text: &str, max: u64) -> Result<u64, String> {
+    let (digits, unit) = match text.strip_suffix(['k', 'K']) {
+        Some(digits) => (digits, 1_000),
+        None => text.strip_suffix('M').map_or((text, 1), |digits| (digits, 1_000_000)),
+    };
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let value = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    match value {
+        _ if !is_number => Err("expected a number, such as 500 or 10k".to_owned()),
+        Some(0) => Err("expected at least 1".to_owned()),
+        Some(value) if value <= max => Ok(value),
+        _ => Err(format!("expected at most {max}")),
+    }
+}
+
+fn connections(text: &str) -> Result<u32, String> {
+    number(text, 1_000_000).map(|number| number as u32)
+}
+
+fn requests(text: &str) -> Result<u64, String> {
+    number(text, 1_000_000_000_000_000)
+}
+
+/// Reads `--body`. curl's `@file` names a file, hey's and oha's does not.
+fn body(text: &str) -> Result<String, String> {
+    match text.strip_prefix('@') {
+        Some(file) if std::path::Path::new(file).is_file() => Err(format!(
+            "this would be sent as it stands; the content of the file is `--body-file {file}`"
+        )),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+/// Reads `--user`. k6 has another `-u`.
+fn user(text: &str) -> Result<String, String> {
+    match !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => Err(format!(
+            "expected USER:PASSWORD; VUs, as of k6, are `--connections {text}`; a user name of digits is `{text}:`"
+        )),
+        false => Ok(text.to_owned()),
+    }
+}
+
 pub(crate) fn timeout(text: &str) -> Result<u64, String> {
     time(text, TIMEOUT_MAX_S)
 }
@@ -238,11 +282,15 @@ pub(crate) fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let first = first + 1;
     let rest = &arguments[first..];
     let is_option = rest[0].as_encoded_bytes().first() == Some(&b'-');
-    if is_url(&rest[0]) || is_option && rest.iter().any(|argument| is_url(argument)) {
+    let is_load = LOAD_OPTIONS.iter().any(|option| rest[0].as_encoded_bytes().starts_with(option));
+    if is_url(&rest[0]) || is_option && (is_load || rest.iter().any(|argument| is_url(argument))) {
         arguments.insert(first, NAME.into());
     }
     arguments
 }
+
+/// No other command begins with these: without a URL, it is the URL that is missing.
+const LOAD_OPTIONS: [&[u8]; 3] = [b"-c", b"-n", b"-d"];
 
 /// Whether these are the arguments of this command.
 pub(crate) fn is_bench(arguments: &[OsString]) -> bool {
@@ -269,6 +317,7 @@ mod tests {
             (&["z6", "-c", "5", "http://a/"], true),
             (&["z6", "--no-color", "http://a/"], true),
             (&["z6", "-t12", "-c400", "-d30s", "http://a/"], true),
+            (&["z6", "-n", "10", "-c", "2"], true),
             (&["z6", "bench", "http://a/"], true),
             (&["z6", "run", "http://a/"], false),
             (&["z6", "run", "s.toml", "--target", "http://a/"], false),
@@ -306,6 +355,17 @@ mod tests {
         assert!(duration("@file").unwrap_err().contains("--body-file FILE"));
         assert!(!duration("10x").unwrap_err().contains("--body"));
         assert!(duration("25h").is_err() && duration("0").is_err());
+        assert_eq!((number("10k", 20_000), number("1M", u64::MAX)), (Ok(10_000), Ok(1_000_000)));
+        assert_eq!((connections("1"), requests("7")), (Ok(1), Ok(7)));
+        for wrong in ["0", "0k", "k", "", "-1", "+1", "1.5k", "1e3", "1kk", "99999999999999999999"]
+        {
+            assert!(requests(wrong).is_err(), "{wrong}");
+        }
+        assert!(connections("1000001").unwrap_err().contains("at most 1000000"));
+        assert_eq!(body("@no such file").as_deref(), Ok("@no such file"));
+        assert!(body("@Cargo.toml").unwrap_err().contains("`--body-file Cargo.toml`"));
+        assert!(user("10").unwrap_err().contains("`--connections 10`"));
+        assert!(user("10:").is_ok() && user("ada").is_ok());
         assert!(method("10").unwrap_err().contains("`--http2 --streams 10`"));
         assert!(method("G T").is_err() && method("").is_err());
         assert_eq!(method("POST"), Ok("POST".to_owned()));

@@ -124,7 +124,7 @@ impl Filter {
             (Filter::Raw, _)
                 | (Filter::Url, Escape::Percent)
                 | (Filter::Form, Escape::Form)
-                | (Filter::Json, Escape::JsonText)
+                | (Filter::Json, Escape::JsonText | Escape::JsonValue)
         )
     }
 }

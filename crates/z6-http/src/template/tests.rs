@@ -129,6 +129,7 @@ fn escaping_that_is_written_out_is_not_done_twice() {
     assert_eq!(render("/{{text | url}}", TextKind::Target, "a b"), "/a%20b");
     assert_eq!(render("{{text | form}}", TextKind::FormField, "a b"), "a+b");
     assert_eq!(render("\"{{text | json}}\"", TextKind::Json, "a\"b"), "\"a\\\"b\"");
+    assert_eq!(render("{{text | json}}", TextKind::Json, "a\"b"), "\"a\\\"b\"");
     assert_eq!(render("{{text | raw}}", TextKind::Target, "/a/b?c=d"), "/a/b?c=d");
     assert_eq!(render("{\"a\":{{text | raw}}}", TextKind::Json, "[1]"), "{\"a\":[1]}");
     // Another one than that of the place is a part of the value.

@@ -182,14 +182,13 @@ fn push_uuid(generator: &mut Generator, out: &mut Vec<u8>) {
     const VARIANT: u64 = 0b11 << 62;
     let high = generator.next_u64() & !VERSION | 4 << 12;
     let low = generator.next_u64() & !VARIANT | 0b10 << 62;
-    let text: [u8; 36] = std::array::from_fn(|i| match i {
-        8 | 13 | 18 | 23 => b'-',
-        _ => {
-            let nibble = i - [8, 13, 18, 23].iter().filter(|dash| **dash < i).count();
-            let word = if nibble < 16 { high } else { low };
-            HEX[(word >> (60 - 4 * (nibble % 16)) & 15) as usize]
+    let mut digits = high.to_be_bytes().into_iter().chain(low.to_be_bytes());
+    let mut text = [b'-'; 36];
+    for group in [0..8, 9..13, 14..18, 19..23, 24..36] {
+        for (pair, byte) in text[group].chunks_exact_mut(2).zip(&mut digits) {
+            pair.copy_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
         }
-    });
+    }
     out.extend_from_slice(&text);
 }
 

@@ -105,19 +105,19 @@ impl Journeys {
             true => content(&kept),
             false => (Cow::Borrowed(&[][..]), Body::Whole),
         };
-        let (mut fields, mut more_fields) = ([NO_FIELD; FIELDS_USUAL], Vec::new());
-        let (mut trailers, mut more_trailers) = ([NO_FIELD; TRAILERS_USUAL], Vec::new());
-        let reads_fields = self.compiled(request).reads_fields;
-        let all = kept.fields().take(if reads_fields { usize::MAX } else { 0 });
+        let (mut fields, mut more_fields, mut trailers, mut more_trailers);
+        (more_fields, more_trailers) = (Vec::new(), Vec::new());
+        let (fields, trailers) = match self.compiled(request).reads_fields {
+            true => {
+                (fields, trailers) = ([NO_FIELD; FIELDS_USUAL], [NO_FIELD; TRAILERS_USUAL]);
+                let fields = collect(kept.fields(), &mut fields, &mut more_fields);
+                (fields, collect(kept.trailer_fields(), &mut trailers, &mut more_trailers))
+            }
+            false => (&[][..], &[][..]),
+        };
         let mut url = std::mem::take(&mut self.url);
         self.setup.write_url(target, sent, &mut url);
-        let response = Content {
-            status,
-            url: &url,
-            fields: collect(all, &mut fields, &mut more_fields),
-            trailers: collect(kept.trailer_fields(), &mut trailers, &mut more_trailers),
-            body: &body,
-        };
+        let response = Content { status, url: &url, fields, trailers, body: &body };
         let mut words = None;
         let fails = self.check(about, request, &response, state, &mut words);
         let is_success = about.expects(status) && !fails.is_failure;
@@ -342,7 +342,8 @@ fn unreadable(body: Body) -> String {
     match body {
         Body::Whole => "nothing was found".to_owned(),
         Body::TooLarge => {
-            "the body is larger than what is kept of it (max_kept_body_bytes)".to_owned()
+            "the body is larger than what is kept of one (max_kept_body_bytes) or of all (max_kept_bytes)"
+                .to_owned()
         }
         Body::Undecodable(error) => format!("the body: {error}"),
     }
