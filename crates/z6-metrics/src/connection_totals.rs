@@ -1,13 +1,13 @@
 //! Connections of the whole run: how many there were, how they ended, how long they took to be ready.
 //! Knows nothing of slots.
 
-use z6_events::{CloseCause, ErrorKind, TargetId, Tick, WorkerId};
+use z6_events::{CloseCause, ErrorKind, ReleaseCause, TargetId, Tick, WorkerId};
 
 use crate::connections::{AttemptTimes, Change};
 use crate::error::FoldError;
 use crate::histogram::Latency;
 use crate::http2::Protocols;
-use crate::metrics::{ConnectionFigures, FailedAddress, LatencyStats};
+use crate::metrics::{ConnectionFigures, FailedAddress, LatencyStats, Named};
 use crate::outline::Outline;
 use crate::quantile::stats;
 use crate::requests::Requests;
@@ -21,6 +21,8 @@ pub(crate) struct ConnectionTotals {
     closed_by_peer: u64,
     unsolicited: u64,
     retried: u64,
+    /// Closed by this side while they could be used, in the order of [`ENDS`].
+    ended: [u64; ENDS.len()],
     connect: Latency,
     tls_handshake: Latency,
     syn: SynRetries,
@@ -38,6 +40,15 @@ struct Attempts {
     first: Option<(Tick, WorkerId, ErrorKind)>,
 }
 
+/// Why this side closes connections that could be used.
+const ENDS: [ReleaseCause; 5] = [
+    ReleaseCause::NotReusable,
+    ReleaseCause::IdleTimeout,
+    ReleaseCause::MaxRequests,
+    ReleaseCause::MaxAge,
+    ReleaseCause::ReusePolicy,
+];
+
 /// Addresses of one target whose attempts are counted one by one.
 const ADDRESSES_MAX: usize = 4_096;
 
@@ -51,6 +62,7 @@ impl ConnectionTotals {
             closed_by_peer: 0,
             unsolicited: 0,
             retried: 0,
+            ended: [0; ENDS.len()],
             connect: Latency::default(),
             tls_handshake: Latency::default(),
             syn: SynRetries::default(),
@@ -143,6 +155,15 @@ impl ConnectionTotals {
         }
     }
 
+    /// A connection was closed by this side.
+    pub(crate) fn released(&mut self, cause: ReleaseCause) {
+        if cause == ReleaseCause::GoingAway {
+            self.protocols.drained();
+        } else if let Some(place) = ENDS.iter().position(|end| *end == cause) {
+            self.ended[place] += 1;
+        }
+    }
+
     /// A request whose connection was stale is sent once more.
     pub(crate) fn retried(&mut self) {
         self.retried += 1;
@@ -162,6 +183,7 @@ impl ConnectionTotals {
             connected_as: self.protocols.connected_as(requests, outline),
             going_away,
             drained,
+            ended: self.ended_figures(),
             opened: self.opened,
             reused: requests.reused(),
             failed: self.failed,
@@ -170,6 +192,11 @@ impl ConnectionTotals {
             retried: self.retried,
             failed_addresses: self.failed_addresses(requests, outline),
         }
+    }
+
+    fn ended_figures(&self) -> Named<u64, &'static str> {
+        let named = ENDS.iter().map(|cause| cause.name()).zip(self.ended);
+        Named(named.filter(|(_, count)| *count > 0).collect())
     }
 
     /// Where a target has several addresses: those to which attempts failed.

@@ -589,6 +589,10 @@ pub struct ConnectionFigures {
     /// if there were none.
     #[serde(skip_serializing_if = "is_zero")]
     pub drained: u64,
+    /// Connections that Z6 closed though their peers did not, by the reason: `not_reusable`, `idle_timeout`,
+    /// `max_requests`, `max_age`, `reuse_policy`. Not in metrics.json if there were none.
+    #[serde(skip_serializing_if = "Named::is_empty")]
+    pub ended: Named<u64, &'static str>,
     /// Of targets with several addresses: those to which attempts failed, in the order of the log's
     /// header.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -8,7 +8,8 @@ use z6_events::{
     ConnectedAs, ConnectionSlot, ErrorKind, Event, ExchangeSlot, Failure, Http2Sample,
     Irregularities, Protocol, ReleaseCause, ResendCause, Tick, TlsNegotiated,
 };
-use z6_metrics::report::metrics_json;
+use z6_metrics::Style;
+use z6_metrics::report::{metrics_json, summary_text};
 
 const TLS: TlsNegotiated = TlsNegotiated { version: 0x0304, cipher: 0x1301 };
 
@@ -108,7 +109,33 @@ fn runs_without_either_say_nothing_of_it() {
     script.add(0, 1, connect_started(0)).add(0, 2, connected(0, 1)).success(3, 3, 9);
     script.add(0, 10, released(0)).end(3 * S);
     let json = metrics_json(&script.metrics(&plain()));
-    for key in ["http2", "by_protocol", "connected_as", "going_away", "drained"] {
+    for key in ["http2", "by_protocol", "connected_as", "going_away", "drained", "ended"] {
         assert!(!json.contains(&format!("\"{key}\"")), "{key}");
     }
+}
+
+/// What Z6 closes is counted by its reason: not what the run's end or a failure closes.
+#[test]
+fn what_this_side_closes_is_counted_by_reason() {
+    let mut script = Script::new();
+    let causes = [
+        ReleaseCause::MaxRequests,
+        ReleaseCause::ExchangeFailed,
+        ReleaseCause::MaxAge,
+        ReleaseCause::MaxRequests,
+        ReleaseCause::GoingAway,
+        ReleaseCause::RunEnded,
+    ];
+    for (at, cause) in (1..).zip(causes) {
+        let connection = ConnectionSlot(0);
+        script.add(0, 10 * at, connect_started(0)).add(0, 10 * at + 1, connected(0, 10 * at));
+        script.add(0, 10 * at + 2, Event::ConnectionReleased { connection, cause });
+    }
+    script.end(3 * S);
+    let metrics = script.metrics(&plain());
+    let connections = &metrics.connections;
+    assert_eq!(connections.ended.0, [("max_requests", 2), ("max_age", 1)]);
+    assert_eq!((connections.opened, connections.drained), (6, 1));
+    let summary = summary_text(&metrics, &Style::plain());
+    assert!(summary.contains("closed by Z6 (max_requests: 2, max_age: 1)"), "{summary}");
 }

@@ -14,8 +14,8 @@ mod part;
 
 use z6_events::{
     BlockEnd, Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure,
-    Irregularities, Loops, Phase, PlannedRequest, Population, ReleaseCause, ResendCause, Response,
-    Sample, StoppedBy, TargetAddresses, Tick, Visitor, WorkerId,
+    Irregularities, Loops, Phase, PlannedRequest, Population, ResendCause, Response, Sample,
+    StoppedBy, TargetAddresses, Tick, Visitor, WorkerId,
 };
 use z6_scenario::expression::Asked;
 use z6_scenario::{NS_PER_SECOND, Scenario};
@@ -440,9 +440,7 @@ impl Fold {
                 self.connect_started(here, connection, target, address)
             }
             Event::ConnectionReleased { connection, cause } => {
-                if cause == ReleaseCause::GoingAway {
-                    self.connections.protocols.drained();
-                }
+                self.connections.released(cause);
                 self.connection_closed(here, connection)
             }
             Event::ConnectTimedOut { connection } => {

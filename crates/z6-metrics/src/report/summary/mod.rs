@@ -310,6 +310,9 @@ fn outcomes(page: &mut Page, metrics: &Metrics) {
         let retried = plural(connections.retried, "request");
         page.line("", &format!("{retried} sent once more: the connection was stale (retry_stale)"));
     }
+    if !connections.ended.is_empty() {
+        page.line("", &format!("closed by Z6 ({})", counted(&connections.ended)));
+    }
     negotiated(page, connections);
     http2(page, metrics);
     for failed in connections.failed_addresses.iter().take(FAILED_ADDRESSES_SHOWN) {
