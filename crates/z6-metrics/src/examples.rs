@@ -198,7 +198,10 @@ fn reason(
         }
         (_, ErrorGroup::Timeout) => ms(outline.timeouts_ns.get(request.index()))
             .map(|ms| format!("no complete response within {ms} ms")),
-        (_, ErrorGroup::Status) => Some(format!("status {detail}")),
+        (_, ErrorGroup::Status) => {
+            let note = note.map_or_else(String::new, |note| format!("; {note}"));
+            Some(format!("status {detail}{note}"))
+        }
         (_, ErrorGroup::Value) => note.map(str::to_owned),
     }
 }

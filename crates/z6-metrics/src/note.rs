@@ -33,6 +33,11 @@ impl LastNote {
         self.about.is_some_and(is_of).then_some(&*self.text)
     }
 
+    /// What is known of an exchange that had a response at `at` and failed all the same.
+    pub(crate) fn why_failed(&self, at: Tick, exchange: ExchangeSlot) -> Why<'_> {
+        Why { idle_ns: None, note: self.of_exchange(at, exchange) }
+    }
+
     /// The note about an attempt that failed at `at`.
     pub(crate) fn tls(&self, at: Tick) -> Option<&[u8]> {
         let is_of = |(noted, about, _)| (noted, about) == (at, NoteKind::Tls);

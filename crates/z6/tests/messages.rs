@@ -7,7 +7,7 @@ mod wire;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
-use wire::{Server, errors, ok, run};
+use wire::{Server, errors, ok, response, run};
 use z6::Finished;
 use z6_metrics::Style;
 use z6_metrics::report::summary_text;
@@ -140,6 +140,24 @@ fn what_a_server_says_reaches_no_terminal_as_it_is() {
     let summary = summary(&finished);
     assert!(summary.contains("\\u{9b}31m\\u{202e}"), "{summary}");
     assert!(!summary.contains(['\u{9b}', '\u{202e}']));
+}
+
+/// A response that fails though its status is fine: what was looked for, and why it was not found.
+#[test]
+fn a_response_without_what_is_read_from_it_says_what_is_missing() {
+    let (_server, address) = Server::tcp(|_| response(200, "", "{\"a\": [1, 2, 3]}"));
+    let text = scenario(address, "", "extract.id = { json = '$.id' }");
+    let finished = run(&text);
+    let words = example(&finished, "extract_failed");
+    let expected = format!("r to {address}: status 200; extract `id`: nothing was found");
+    assert_eq!(words, expected);
+    let limits = "limits.max_kept_body_bytes = 10\n";
+    let text = scenario(address, "", "checks.'has a' = 'json(\"$.a[0]\") == 1'");
+    let finished = run(&(limits.to_owned() + &text));
+    let words = example(&finished, "check_failed");
+    let too_large = "the body is larger than what is kept of it";
+    assert!(words.ends_with(&format!(": status 200; check `has a`: {too_large}")), "{words}");
+    assert!(summary(&finished).contains(words), "{}", summary(&finished));
 }
 
 #[test]

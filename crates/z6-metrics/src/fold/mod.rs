@@ -346,6 +346,8 @@ impl Fold {
                     goals.ended(worker.index(), at, &ended)?;
                 }
                 let state = &mut self.workers[worker.index()];
+                let why = |error| (error, state.note.why_failed(at, exchange));
+                let failure = failure.map(why);
                 self.requests.answered(&mut state.rates, here, &open, response, failure)
             }
             Event::Redirected { exchange, ref response, .. } => {

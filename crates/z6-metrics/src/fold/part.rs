@@ -252,6 +252,8 @@ impl PartFold {
                 irregularities: Irregularities::NONE,
                 arrival: row.arrival(),
             };
+            let exchange = row.exchange.unwrap_or(ExchangeSlot(u32::MAX));
+            let failure = failure.map(|error| (error, state.note.why_failed(ended, exchange)));
             return requests.answered(rates, here, &open, &response, failure);
         }
         match failure {

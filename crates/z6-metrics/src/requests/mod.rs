@@ -211,7 +211,7 @@ impl Requests {
         (worker, at): (WorkerId, Tick),
         open: &OpenRequest,
         response: &Response,
-        failure: Option<ErrorKind>,
+        failure: Option<(ErrorKind, Why<'_>)>,
     ) -> Result<(), FoldError> {
         let OpenRequest { planned, request_bytes, .. } = *open;
         self.totals.irregularities.add(open.irregularities.union(response.irregularities));
@@ -228,9 +228,9 @@ impl Requests {
             self.read_lag(response.arrival)?;
         }
         match failure {
-            Some(error) => {
+            Some((error, why)) => {
                 let cause = Cause { error, detail: u64::from(response.status) };
-                self.failed((worker, at), open, cause, Why::default())
+                self.failed((worker, at), open, cause, why)
             }
             None => self.succeeded(at, open, response, measured),
         }
