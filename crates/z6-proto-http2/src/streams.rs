@@ -130,6 +130,10 @@ impl Streams {
                 slot
             }
             None => {
+                // Many connections never carry two at once.
+                if self.slots.is_empty() {
+                    self.slots.reserve_exact(1);
+                }
                 self.slots.push(stream);
                 (self.slots.len() - 1) as u32
             }

@@ -175,6 +175,7 @@ impl Heads {
             (kept.version, kept.id_at) = (version, id_at);
         } else if self.kept.len() < KEPT_MAX {
             let (fields, frame) = (Arc::clone(fields), frame.to_vec());
+            self.kept.reserve_exact(1);
             self.kept.push(Kept { fields, version, frame, id_at });
         }
     }

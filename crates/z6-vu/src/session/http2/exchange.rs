@@ -272,6 +272,10 @@ impl Exchanges {
         attempt: u8,
     ) -> u32 {
         let tag = self.free.pop().unwrap_or_else(|| {
+            // Many connections never carry two at once.
+            if self.all.is_empty() {
+                self.all.reserve_exact(1);
+            }
             self.all.push(Exchange::new(exchange, request));
             (self.all.len() - 1) as u32
         });
