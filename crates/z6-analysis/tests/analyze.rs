@@ -6,6 +6,8 @@ mod ledger;
 
 use ledger::*;
 use serde_json::Value;
+use std::collections::BTreeSet;
+
 use z6_analysis::analyze::{AnalyzeOptions, Analyzed, By, Percentile, Selection, analyze};
 use z6_analysis::export::{RowFormat, export_requests};
 use z6_analysis::{AnalyzeError, Filter};
@@ -372,9 +374,15 @@ fn csv_is_the_one_table_that_was_asked_for() {
     assert!(by.contains("\n\"back, \"\"up\"\"\","), "{by}");
     let both = csv(|options| {
         options.by = Some(By::Name);
-        options.percentiles = Percentile::list("99.9").unwrap();
+        options.percentiles = Percentile::list("50,99,99.9").unwrap();
     });
-    assert!(heading(both.unwrap()).ends_with(",response_p99.9_ns"));
+    let both = both.unwrap();
+    assert!(heading(both.clone()).ends_with(",failed_p99_ns,response_p99.9_ns"));
+    // Each column once, and each row has all.
+    let columns: Vec<&str> = both.lines().next().unwrap().split(',').collect();
+    assert_eq!(columns.iter().collect::<BTreeSet<_>>().len(), columns.len());
+    let widths = both.lines().map(|line| line.split(',').count());
+    assert!(widths.clone().all(|width| width == columns.len()), "{both}");
     assert!(heading(csv(|options| options.slowest = 3).unwrap()).starts_with("actor,step,"));
     let too_many = csv(|options| (options.slowest, options.by) = (3, Some(By::Name)));
     assert!(too_many.is_err());

@@ -138,6 +138,25 @@ fn what_comes_late_is_answered() {
     );
 }
 
+/// Over HTTP/1.1: whether they come with the end of the response or after it.
+#[test]
+fn bytes_behind_a_response_are_the_verdict() {
+    let folder = Folder::new("");
+    for pieces in [&["\r\n\r\nokXX"][..], &["\r\n\r\nok", "XX"]] {
+        let (url, thread) = server(move |stream| {
+            read_to(stream, b"\r\n\r\n");
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2").unwrap();
+            for piece in pieces {
+                stream.write_all(piece.as_bytes()).unwrap();
+            }
+            let _ = stream.read_to_end(&mut Vec::new());
+        });
+        let probed = folder.run(&["probe", &url]).expect(1);
+        thread.join().unwrap();
+        has_lines(&probed, &["* FAILED: what came after the response breaks the protocol"]);
+    }
+}
+
 #[test]
 fn what_breaks_the_protocol_late_is_the_verdict() {
     let folder = Folder::new("");

@@ -280,7 +280,7 @@ fn put_sample(f: &mut fmt::Formatter<'_>, sample: &Sample) -> fmt::Result {
     write!(f, " resident={} log_queue={}", sample.resident_bytes, sample.log_queue)?;
     write!(f, " log_stall_ns={} passes={}", sample.log_stall_ns, sample.loop_passes)?;
     write!(f, " pass_max_ns={}", sample.loop_pass_max_ns)?;
-    write!(f, " clock_shift_ns={}", sample.wall_clock_shift_ns)
+    write!(f, " clock_shift_ns={}", sample.wall_clock_shift_ns.cast_signed())
 }
 
 fn put_negotiated(f: &mut fmt::Formatter<'_>, negotiated: ConnectedAs) -> fmt::Result {

@@ -100,25 +100,27 @@ impl OpenRequests {
             .ok_or(FoldError::ExchangeOpen { worker, exchange })
     }
 
-    /// A redirected or refused request continues with exchange number `attempt`.
+    /// A redirected or refused request continues with exchange number `attempt`. Returns whether it counts from now
+    /// on as one on the other kind of connection, new or reused.
     pub(crate) fn open_again(
         &mut self,
         worker: WorkerId,
         exchange: ExchangeSlot,
         attempt: u8,
         again: Again,
-    ) -> Result<(), FoldError> {
+    ) -> Result<bool, FoldError> {
         match self.find(exchange) {
             Some(open) if open.between && open.exchanges == u32::from(attempt) => {
                 open.between = false;
                 open.connection = again.connection;
                 open.exchanges += 1;
                 (open.request_bytes, open.written_bytes) = again.bytes;
+                let has_moved = !open.redirected && open.reused != again.reused;
                 if !open.redirected {
                     (open.sent, open.reused) = (again.sent, again.reused);
                     open.address = again.address;
                 }
-                Ok(())
+                Ok(has_moved)
             }
             Some(_) | None => Err(FoldError::NotRedirected { worker, attempt }),
         }

@@ -99,6 +99,11 @@ fn a_refused_request_is_one_request() {
     let metrics = script().metrics(&plain());
     let requests = &metrics.requests;
     assert_eq!((requests.sent, requests.exchanges, requests.succeeded), (3, 4, 2));
+    // Its first connection had carried one before, the one that it ended on had not.
+    let by = |name| requests.by_connection.get(name).unwrap();
+    let counts = |name| [by(name).sent, by(name).succeeded, by(name).failed];
+    assert_eq!((counts("new"), counts("reused")), ([2, 2, 0], [1, 0, 1]));
+    assert_eq!(metrics.connections.reused, 1);
     assert_eq!(metrics.latency.service_ns.max, Some(30), "130 - 100");
     assert_eq!(metrics.latency.response_ns.max, Some(128), "130 - 2");
 }

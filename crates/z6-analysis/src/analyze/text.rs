@@ -201,8 +201,11 @@ fn by_csv(by: &ByFigures, percentiles: &[PercentileRow], raw: bool) -> String {
          response_max_ns,service_p50_ns,service_p99_ns,failed_p50_ns,failed_p99_ns",
         by.field
     );
-    for row in percentiles {
-        text.push_str(&format!(",response_p{}_ns", row.percentile));
+    // Those that are columns anyway are not written twice.
+    let heading = |row: &PercentileRow| format!(",response_p{}_ns", row.percentile);
+    let is_new: Vec<bool> = percentiles.iter().map(|row| !text.contains(&heading(row))).collect();
+    for row in percentiles.iter().zip(&is_new).filter_map(|(row, is_new)| is_new.then_some(row)) {
+        text.push_str(&heading(row));
     }
     text.push('\n');
     for group in &by.groups {
@@ -215,7 +218,8 @@ fn by_csv(by: &ByFigures, percentiles: &[PercentileRow], raw: bool) -> String {
             text.push_str(&format!(",{counted}"));
         }
         let latencies = [response.p50, response.p99, response.max, service.p50, service.p99];
-        let asked = group.percentiles.iter().map(|value| value.map(|value| value.ns));
+        let asked = group.percentiles.iter().zip(&is_new).filter(|(_, is_new)| **is_new);
+        let asked = asked.map(|(value, _)| value.map(|value| value.ns));
         for latency in latencies.into_iter().chain([failed.p50, failed.p99]).chain(asked) {
             text.push_str(&format!(",{}", number(latency)));
         }

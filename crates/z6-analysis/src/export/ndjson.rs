@@ -145,6 +145,14 @@ impl Object {
         push_number(&mut self.0, value);
     }
 
+    fn signed(&mut self, key: &'static str, value: i64) {
+        self.key(key);
+        if value < 0 {
+            self.0.push(b'-');
+        }
+        push_number(&mut self.0, value.unsigned_abs());
+    }
+
     /// A number, or null.
     fn optional(&mut self, key: &'static str, value: Option<u64>) {
         match value {
@@ -404,6 +412,6 @@ impl Object {
         self.number("log_stall_ns", sample.log_stall_ns);
         self.number("loop_passes", sample.loop_passes);
         self.number("loop_pass_max_ns", sample.loop_pass_max_ns);
-        self.number("wall_clock_shift_ns", sample.wall_clock_shift_ns);
+        self.signed("wall_clock_shift_ns", sample.wall_clock_shift_ns.cast_signed());
     }
 }

@@ -305,8 +305,8 @@ impl Fold {
                 state.streams.sent(connection);
                 let address = state.connections.endpoint(connection).1;
                 let on = Again { connection, sent: at, reused, address, bytes };
-                state.open.open_again(worker, exchange, attempt, on)?;
-                self.requests.on_wire_again();
+                let has_moved = state.open.open_again(worker, exchange, attempt, on)?;
+                self.requests.on_wire_again(has_moved.then_some(reused));
                 Ok(())
             }
             Event::Done { exchange, ref response, failure } => {

@@ -186,9 +186,18 @@ impl Requests {
         self.latencies.waiting.value(lateness_ns - lag_ns)
     }
 
-    /// A redirected request continues with another exchange.
-    pub(crate) fn on_wire_again(&mut self) {
+    /// A redirected or refused request continues with another exchange. `moved`: whether its connection is a reused
+    /// one, if that is not what it counted as before.
+    pub(crate) fn on_wire_again(&mut self, moved: Option<bool>) {
         self.totals.exchanges += 1;
+        let Some(is_reused) = moved else { return };
+        self.by_connection.counts(is_reused).sent += 1;
+        self.by_connection.counts(!is_reused).sent -= 1;
+        if is_reused {
+            self.totals.reused += 1;
+        } else {
+            self.totals.reused -= 1;
+        }
     }
 
     /// An exchange was answered with a redirect that is followed: its bytes count now, the request

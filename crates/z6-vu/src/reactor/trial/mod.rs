@@ -184,6 +184,8 @@ struct Heard {
     elapsed_ns: u64,
     /// The server takes no more on the connection.
     is_leaving: bool,
+    /// Bytes that nothing asked for came with the end of the response.
+    has_unsolicited: bool,
 }
 
 enum Last {
@@ -220,10 +222,12 @@ impl Heard {
             Input::Done { response, .. } => {
                 let (status, reusable) = (response.status, response.reusable);
                 self.last = Some(Last::Done { status, reusable });
+                self.has_unsolicited |= response.unsolicited;
             }
             Input::Redirected { response, next, .. } => {
                 let (status, reusable) = (response.status, response.reusable);
                 self.last = Some(Last::Redirected { status, reusable, target: next.target });
+                self.has_unsolicited |= response.unsolicited;
             }
             Input::Failed { failure, .. } => {
                 let (kind, reusable) = (failure.error, failure.reusable);
