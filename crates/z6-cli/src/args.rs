@@ -437,7 +437,9 @@ pub(crate) struct ProbeArgs {
 impl TryArgs {
     /// What they change in the scenario.
     pub(crate) fn overrides(&self) -> z6::Overrides {
-        z6::Overrides { seed: self.seed, target: self.target.clone(), ..z6::Overrides::default() }
+        let params = self.params.param.clone();
+        let (seed, target) = (self.seed, self.target.clone());
+        z6::Overrides { seed, target, params, ..z6::Overrides::default() }
     }
 }
 

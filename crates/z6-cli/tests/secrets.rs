@@ -107,6 +107,32 @@ fn a_url_with_a_secret_is_not_logged() {
     assert!(exported.contains("withheld") && exported.contains("/plain"), "{exported}");
 }
 
+/// A server that sends back what it was sent: what is extracted from it is withheld where a secret is in it, in any
+/// form, whatever the scenario says of the variable.
+#[test]
+fn an_echo_of_a_secret_is_withheld() {
+    let url = server(|line| {
+        let fields = format!(
+            "X-Path: {}\r\nX-Coded: U2VzYW1lLzQyICYgbW9yZT95ZXM=\r\nX-T: {TOKEN}\r\n",
+            path(line)
+        );
+        ok(&fields, &format!("<{TOKEN}>"))
+    });
+    let folder = scenario(
+        &url,
+        "[[requests]]\nname = 'a'\npath = '/p/{{secret.x}}'\n\
+         extract.t = { header = 'X-T', secret = true }\n\
+         extract.v = { header = 'X-Path' }\nextract.w = { header = 'X-Coded' }\n\
+         extract.u = { body = true }\nextract.plain = { status = true }\n",
+    );
+    let (tried, exported) = assert_no_leaks(&folder, &[SECRET, TOKEN]);
+    for name in ["t", "v", "w", "u"] {
+        assert!(tried.contains(&format!("\n  {name} = ‹{name}›\n")), "{name}: {tried}");
+    }
+    assert!(tried.contains("\n  plain = 200\n"), "{tried}");
+    assert_eq!(exported.matches("withheld").count(), 4, "{exported}");
+}
+
 #[test]
 fn a_redirect_that_is_not_followed_shows_no_secret() {
     for (location, words) in [

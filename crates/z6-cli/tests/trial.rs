@@ -180,6 +180,20 @@ fn a_failure_ends_the_iteration_if_the_scenario_says_so() {
 }
 
 #[test]
+fn parameters_are_set_as_for_a_run() {
+    let text = "parameters.x = 'default'\ntarget.base_url = 'builtin'\nruntime.iterations = 1\n\
+                requests = [{ name = 'a', path = '/hello/{{param.x}}' }]\n";
+    let folder = Folder::new(text);
+    for (arguments, line) in [
+        (&["try", "s.toml"][..], "> GET /hello/default HTTP/1.1\n"),
+        (&["try", "s.toml", "--param", "x=set"], "> GET /hello/set HTTP/1.1\n"),
+    ] {
+        let tried = folder.run(arguments);
+        assert!(tried.stdout.contains(line), "{}", tried.stdout);
+    }
+}
+
+#[test]
 fn only_what_the_scenario_has_is_tried() {
     let folder = Folder::new(SCENARIO);
     let tried = folder.run(&["try", "s.toml", "--iteration", "3"]).expect(2);

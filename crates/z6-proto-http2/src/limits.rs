@@ -19,7 +19,7 @@ pub const TINY_DATA_FRAMES_MAX_DEFAULT: u16 = 1_000;
 /// A DATA frame with less content than this is tiny, bytes.
 pub const TINY_DATA_BYTES: usize = 64;
 /// Fewest streams that we reset and of which late frames are still expected, however few may be open.
-pub const RESETS_REMEMBERED_MIN: usize = 128;
+pub const RESETS_REMEMBERED_MIN: usize = 1_024;
 
 /// Limits of what a peer may send. Bodies have none: they are counted, not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

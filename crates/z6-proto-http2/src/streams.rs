@@ -282,25 +282,40 @@ impl Streams {
     }
 }
 
+/// Of a response that crosses a reset: an interim and a final head, its end, and a reset.
+const LATE_FRAMES_PER_RESET: u32 = 4;
+
 /// Streams that ended by a reset while the peer may still send on them. The oldest are forgotten.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Resets {
     ids: VecDeque<u32>,
     max: usize,
+    /// Frames without content that may still come for them.
+    late_frames: u32,
 }
 
 impl Resets {
-    /// Remembers at least as many as may be open at once.
+    /// Remembers more than may be open at once: all may be given up, and those that come after them too, before the
+    /// peer knows of it.
     pub(crate) fn new(streams_max: u32) -> Resets {
-        let max = RESETS_REMEMBERED_MIN.max(streams_max as usize);
-        Resets { ids: VecDeque::new(), max }
+        let max = RESETS_REMEMBERED_MIN.max(4 * streams_max as usize);
+        Resets { ids: VecDeque::new(), max, late_frames: 0 }
     }
 
     pub(crate) fn clear(&mut self) {
         self.ids.clear();
+        self.late_frames = 0;
+    }
+
+    /// Whether a late frame is one of those that resets explain.
+    pub(crate) fn excuse(&mut self) -> bool {
+        let is_excused = self.late_frames > 0;
+        self.late_frames -= u32::from(is_excused);
+        is_excused
     }
 
     pub(crate) fn remember(&mut self, id: u32) {
+        self.late_frames = self.late_frames.saturating_add(LATE_FRAMES_PER_RESET);
         if self.ids.len() >= self.max {
             self.ids.pop_front();
         }

@@ -115,9 +115,17 @@ impl Core {
             return Some(self.break_by(kind, header.stream, header.kind));
         }
         if self.resets.has(header.stream) {
-            return self.count_control(header);
+            return self.on_late(header);
         }
         Some(self.break_by(ProtocolErrorKind::StreamClosed, header.stream, header.kind))
+    }
+
+    /// A frame for a stream that we have reset, which is ignored (RFC 9113 §5.1). So many of them may be under way for
+    /// each reset, besides content, which the window of the stream bounds.
+    fn on_late(&mut self, header: &FrameHeader) -> Option<Received> {
+        let is_content =
+            header.kind == FrameKind::DATA && header.length as usize >= TINY_DATA_BYTES;
+        if is_content || self.resets.excuse() { None } else { self.count_control(header) }
     }
 
     /// A stream of the server, or one of which nothing was written.
@@ -432,7 +440,8 @@ impl Core {
             if self.is_never_opened(stream) {
                 return Some(self.break_by(ProtocolErrorKind::IdleStream, stream, header.kind));
             }
-            return self.count_control(header);
+            let is_late = self.resets.has(stream);
+            return if is_late { self.on_late(header) } else { self.count_control(header) };
         };
         self.counters.resets_in += 1;
         let (ended, unsent_bytes) = self.drop_stream(slot, None);

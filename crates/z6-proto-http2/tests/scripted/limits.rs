@@ -2,7 +2,9 @@
 
 use crate::client::*;
 use z6_proto_http2::frame::{FrameKind, flag};
-use z6_proto_http2::{Config, ErrorCode, Limits, ProtocolErrorKind as Kind, Received, Tag};
+use z6_proto_http2::{
+    Config, ErrorCode, Limits, ProtocolErrorKind as Kind, RESETS_REMEMBERED_MIN, Received, Tag,
+};
 
 fn small(limits: Limits) -> Client {
     Client::with(Config::default(), limits, &[])
@@ -162,12 +164,12 @@ fn tiny_data_frames_are_bounded() {
     }
 }
 
-/// Late frames of streams that we reset are expected for as many streams as may be open.
+/// Late frames of streams that we reset are expected of the last of them.
 #[test]
 fn late_frames_are_expected_of_recent_resets_only() {
     let config = Config { streams_max: 1, ..Config::default() };
     let mut client = Client::with(config, Limits::default(), &[]);
-    for tag in 0..129 {
+    for tag in 0..=RESETS_REMEMBERED_MIN as u32 {
         client.get();
         client.connection.cancel(Tag(tag), &()).unwrap();
         client.sent();
@@ -175,4 +177,25 @@ fn late_frames_are_expected_of_recent_resets_only() {
     assert_eq!(client.feed(&[headers(3, WHOLE, STATUS_200)]), []);
     let events = client.feed(&[headers(1, WHOLE, STATUS_200)]);
     client.assert_broken(&events, Kind::StreamClosed);
+}
+
+/// Responses of requests that were given up together cross the resets of all: they are ignored (RFC 9113 §5.1), and are
+/// a flood only where there are more frames than resets can explain.
+#[test]
+fn late_frames_of_resets_are_no_flood() {
+    let mut client = small(Limits { control_frames_max: 20, ..Limits::default() });
+    client.gets(30);
+    for tag in 0..30 {
+        client.connection.cancel(Tag(tag), &()).unwrap();
+    }
+    client.sent();
+    for id in (1..60).step_by(2) {
+        let mut late = vec![headers(id, WHOLE, STATUS_200), data(id, 0, b"short")];
+        late.extend(vec![data(id, 0, &[b'x'; 1_000]); 10]);
+        late.extend([data(id, END, b""), reset(id, ErrorCode::CANCEL)]);
+        assert_eq!(client.feed(&late), [], "{id}");
+    }
+    assert_eq!(client.feed(&vec![headers(1, WHOLE, STATUS_200); 15]), []);
+    let events = client.feed(&vec![headers(1, WHOLE, STATUS_200); 6]);
+    client.assert_broken(&events, Kind::ControlFlood);
 }

@@ -217,11 +217,15 @@ fn warn_other_forms(cx: &mut Context<'_>, written: &Written<'_>) {
     let mut from = 0;
     while let Some(at) = text[from..].find("{").map(|at| from + at) {
         from = at + 1;
-        let is_other = at > 0 && matches!(text.as_bytes()[at - 1], b'$' | b'#');
-        let Some(length) = text[from..].find('}').filter(|_| is_other) else { continue };
+        if at == 0 || !matches!(text.as_bytes()[at - 1], b'$' | b'#') {
+            continue;
+        }
+        let is_of_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.');
+        let mut rest = text[from..].bytes();
+        let length = rest.position(|b| !is_of_name(b)).unwrap_or(text.len() - from);
         let name = &text[from..from + length];
         let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'));
+            && text[from + length..].starts_with('}');
         if is_name {
             let form = quoted(&text[at - 1..from + length + 1]);
             let message = format!("{}{form} is sent as it stands", written.prefix(at - 1));

@@ -6,7 +6,7 @@ use z6_scenario::expression::{Comparison, Term};
 use z6_scenario::random::Generator;
 
 use super::goal::wish;
-use super::wish::{Known, Wish, choose, contains, draw};
+use super::wish::{Known, Wish, candidates as candidates_of, choose, contains, draw, fits};
 
 /// Bodies are not padded beyond this, bytes.
 const PADDED_BYTES_MAX: usize = 1 << 20;
@@ -148,7 +148,10 @@ impl<'a> Draft<'a> {
     pub(super) fn want(&mut self, term: &Term, wish: Wish) {
         let creates = !wish.holds_without();
         if let Some(index) = self.entry(term, creates) {
-            self.entries[index].wishes.push(wish);
+            let wishes = &mut self.entries[index].wishes;
+            if !wishes.contains(&wish) {
+                wishes.push(wish);
+            }
         }
     }
 
@@ -259,12 +262,14 @@ impl<'a> Draft<'a> {
         let has_body = !self.pieces.is_empty() || self.is_json;
         let suits = |status: u16| !has_body || !matches!(status, 204 | 304);
         let allowed: Vec<u16> = all.into_iter().filter(|status| expects(*status)).collect();
-        let mut fits = |status: u16| {
+        let mut suits_all = |status: u16| {
+            // What would be chosen is this status or nothing; the generator goes on as for a choice.
+            candidates_of(&wishes, false, self.samplers, &mut self.draws);
             let known = Known::literal(status.to_string());
-            self.choose(&[wishes.as_slice(), &[Wish::Is(known)]].concat(), false).is_some()
+            fits(&wishes, &known, self.samplers)
         };
-        let found = allowed.iter().find(|status| suits(**status) && fits(**status));
-        let found = found.or_else(|| allowed.iter().find(|status| fits(**status)));
+        let found = allowed.iter().find(|status| suits(**status) && suits_all(**status));
+        let found = found.or_else(|| allowed.iter().find(|status| suits_all(**status)));
         found.or(candidates.first()).or(allowed.first()).copied().unwrap_or(200)
     }
 

@@ -120,6 +120,23 @@ pub(super) fn choose(
     samplers: &mut [Sampler],
     draws: &mut Generator,
 ) -> Option<Known> {
+    let candidates = candidates(wishes, is_text, samplers, draws);
+    let is_kind = |known: &Known| known.is_text || !is_text;
+    candidates.into_iter().find(|known| is_kind(known) && fits(wishes, known, samplers))
+}
+
+/// Whether a value is one of which all this is wanted.
+pub(super) fn fits(wishes: &[Wish], known: &Known, samplers: &mut [Sampler]) -> bool {
+    wishes.iter().all(|wish| wish.holds(known, samplers))
+}
+
+/// Values that may be ones of which all this is wanted.
+pub(super) fn candidates(
+    wishes: &[Wish],
+    is_text: bool,
+    samplers: &mut [Sampler],
+    draws: &mut Generator,
+) -> Vec<Known> {
     let mut candidates = Vec::new();
     let mut parts = Vec::new();
     let mut style = Style::Number;
@@ -162,10 +179,7 @@ pub(super) fn choose(
         Style::Path => candidates.push(Known::text(format!("/sim/{number}"))),
     }
     candidates.extend([Known::literal("true"), Known::literal("false")]);
-    let fits = |known: &Known, samplers: &mut [Sampler]| {
-        (known.is_text || !is_text) && wishes.iter().all(|wish| wish.holds(known, samplers))
-    };
-    candidates.into_iter().find(|known| fits(known, samplers))
+    candidates
 }
 
 /// A text with a part of it replaced by another, in turn at each place.

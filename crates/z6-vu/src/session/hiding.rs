@@ -58,6 +58,16 @@ pub(super) fn noted(text: &str, hidden: &[Hidden]) -> String {
     String::from_utf8_lossy(&masked).into_owned()
 }
 
+/// Whether a value has a secret in it, in any form.
+pub(super) fn has_secret(value: &[u8], hidden: &[Hidden]) -> bool {
+    hidden.iter().any(|hidden| is_in(value, &hidden.bytes)) || has_decoded(value, hidden)
+}
+
+/// Whether a secret that is not too short to be told from chance stands in a value as it is.
+pub(super) fn is_in(value: &[u8], secret: &[u8]) -> bool {
+    secret.len() >= SOUGHT_BYTES_MIN && position(value, secret).is_some()
+}
+
 /// A text that was cut: the same without a beginning of a secret at its end.
 #[cfg(feature = "reactor")]
 pub(super) fn without_beginning(mut text: Vec<u8>, hidden: &[Hidden]) -> Vec<u8> {

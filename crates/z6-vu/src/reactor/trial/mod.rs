@@ -625,7 +625,11 @@ impl Trial<'_> {
         let is_secret = variable.is_some_and(|variable| variable.is_secret);
         let value = match (value, self.requests.variable(request, id)) {
             (_, None) => None,
-            (_, Some(_)) if is_secret && !self.spec.shows_secrets => Some(ShownValue::Secret),
+            (value, Some(_))
+                if (is_secret || *value == LoggedValue::Withheld) && !self.spec.shows_secrets =>
+            {
+                Some(ShownValue::Secret)
+            }
             (_, Some((bytes, true))) => Some(ShownValue::Text(bytes)),
             (_, Some((bytes, false))) => Some(ShownValue::Literal(bytes)),
         };

@@ -35,6 +35,7 @@ use z6_proto_http1::Keep;
 use z6_scenario::{Plan, Region, Scenario, Scope};
 
 use super::Output;
+use super::hiding::{Hidden, hide};
 use super::requests::Note;
 use crate::engine::Input;
 use crate::prepare::Prepared;
@@ -97,6 +98,15 @@ fn bytes(limit: u64) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
+/// The secrets of a scenario by name.
+fn hidden_of(scenario: &Scenario, secrets: &Secrets) -> Vec<Hidden> {
+    let mut hidden = Vec::new();
+    for (index, secret) in (0..).zip(&scenario.values.secrets) {
+        hide(&secret.name, secrets.bytes(index).unwrap_or_default(), true, &mut hidden);
+    }
+    hidden
+}
+
 /// What one worker has of a limit of the process.
 fn share(limit: u64, prepared: &Prepared) -> usize {
     bytes(limit / u64::from(prepared.workers()).max(1))
@@ -111,6 +121,8 @@ struct Setup {
     scenario: Arc<Scenario>,
     plan: Plan,
     secrets: Secrets,
+    /// The same by name, to be found in values.
+    hidden: Vec<Hidden>,
     digest_key: [u8; 32],
     epoch_ns: u64,
     /// What set-up has left.
@@ -247,6 +259,7 @@ impl Journeys {
                 run: RunValues::default(),
                 hosts: hosts.collect(),
                 of_iteration: of_iteration.collect(),
+                hidden: hidden_of(&scenario, &given.secrets),
                 secrets: given.secrets.clone(),
                 digest_key: given.digest_key,
                 epoch_ns: 0,

@@ -16,10 +16,11 @@ use z6_proto_http1::KeptResponse;
 use z6_scenario::expression::{Body, Outcome};
 use z6_scenario::{Extract, ExtractFrom, LogValues, Request, Scenario};
 
-use super::actors::Stored;
+use super::actors::{Stored, Variables};
 use super::{Journeys, Setup, keyed_digest};
 use crate::engine::Input;
 use crate::session::Output;
+use crate::session::hiding::{has_secret, is_in};
 use crate::session::requests::Note;
 
 /// Fields of a response for which there is room without an allocation; and trailer fields.
@@ -245,7 +246,7 @@ impl Journeys {
             let value = match found {
                 Ok(value) => {
                     state.variables.set(index, variables, Some(value));
-                    setup.logged(extract, value.bytes, arena)
+                    setup.logged(extract, value.bytes, &state.variables, arena)
                 }
                 Err(reason) => {
                     count = None;
@@ -274,13 +275,19 @@ struct Fails {
 }
 
 impl Setup {
-    /// The form in which a value is logged.
-    fn logged(&self, extract: &Extract, value: &[u8], arena: &mut Vec<u8>) -> LoggedValue {
+    /// The form in which a value is logged. One that contains a secret is one, whatever its variable is.
+    fn logged(
+        &self,
+        extract: &Extract,
+        value: &[u8],
+        known: &Variables,
+        arena: &mut Vec<u8>,
+    ) -> LoggedValue {
         let variables = &self.scenario.values.variables;
         let is_secret = variables
             .get(usize::from(extract.variable.0))
             .is_some_and(|variable| variable.is_secret);
-        if is_secret {
+        if is_secret || has_secret(value, &self.hidden) || self.has_secret_of(value, known) {
             return LoggedValue::Withheld;
         }
         let Scenario { limits, log, .. } = &*self.scenario;
@@ -292,6 +299,16 @@ impl Setup {
         }
         let digest = keyed_digest(&self.digest_key, value);
         LoggedValue::Digest { digest, length: value.len() as u64 }
+    }
+
+    /// Whether the value of a secret variable is in a value of the same actor.
+    fn has_secret_of(&self, value: &[u8], known: &Variables) -> bool {
+        let all = &self.scenario.values.variables;
+        let is_in = |(index, _): (usize, _)| {
+            let secret = known.get(index, all.len());
+            secret.is_some_and(|secret| is_in(value, secret.bytes))
+        };
+        all.iter().enumerate().filter(|(_, variable)| variable.is_secret).any(is_in)
     }
 
     fn missing(&self, extract: &Extract, reason: &str) -> String {
