@@ -174,8 +174,24 @@ impl Signer {
         if is_s3 {
             self.canonical.extend_from_slice(path);
         } else {
-            // Other services take the path encoded twice.
-            push_encoded(path.iter().copied(), b"/", &mut self.canonical);
+            // Other services take the path normalised (RFC 3986 section 6.2.2.3), and encoded twice.
+            let start = self.canonical.len();
+            for segment in path.split(|byte| *byte == b'/') {
+                match segment {
+                    b"" | b"." => {}
+                    b".." => {
+                        let last = self.canonical[start..].iter().rposition(|byte| *byte == b'/');
+                        self.canonical.truncate(start + last.unwrap_or(0));
+                    }
+                    segment => {
+                        self.canonical.push(b'/');
+                        push_encoded(segment.iter().copied(), b"", &mut self.canonical);
+                    }
+                }
+            }
+            if self.canonical.len() == start || path.ends_with(b"/") {
+                self.canonical.push(b'/');
+            }
         }
         self.canonical.push(b'\n');
         self.begin_pairs();
@@ -473,6 +489,30 @@ mod tests {
             let lines = sign(&SUITE, THEN, request, fields, body);
             assert!(lines.ends_with(&format!("Signature={signature}\r\n")), "{request:?} {lines}");
         }
+    }
+
+    /// As `normalize-path` of the same suite: paths that mean the same have the same signature, except in S3.
+    #[test]
+    fn paths_are_normalised() {
+        const HOST: (&str, &str) = ("Host", "example.amazonaws.com");
+        let of = |credentials: &Credentials<'_>, path: &str| {
+            sign(credentials, THEN, ("GET", path), &[HOST], b"")
+        };
+        for (path, normal) in [
+            ("/example/..", "/"),
+            ("/example1/example2/../..", "/"),
+            ("//", "/"),
+            ("/./", "/"),
+            ("/../..", "/"),
+            ("/./example", "/example"),
+            ("//example//", "/example/"),
+            ("/a%20b/../c//d/?x=1", "/c/d/?x=1"),
+        ] {
+            assert_eq!(of(&SUITE, path), of(&SUITE, normal), "{path}");
+            let s3 = Credentials { service: b"s3", ..SUITE };
+            assert_ne!(of(&s3, path), of(&s3, normal), "{path}");
+        }
+        assert_ne!(of(&SUITE, "/example"), of(&SUITE, "/example/"));
     }
 
     /// Of the documentation of Amazon S3, "Example: GET Object".

@@ -32,11 +32,7 @@ impl Selection {
     /// The filter names what the scenario does not have.
     pub fn bind(&self, scenario: &Scenario) -> Result<BoundSelection, ExpressionError> {
         let filter = self.filter.as_ref().map(|filter| filter.bind(scenario)).transpose()?;
-        Ok(BoundSelection {
-            filter,
-            from: self.from.unwrap_or(Tick::ZERO),
-            before: self.to.unwrap_or(Tick::MAX),
-        })
+        Ok(BoundSelection { filter, from: self.from.unwrap_or(Tick::ZERO), before: self.to })
     }
 }
 
@@ -45,7 +41,7 @@ impl Selection {
 pub struct BoundSelection {
     filter: Option<BoundFilter>,
     from: Tick,
-    before: Tick,
+    before: Option<Tick>,
 }
 
 impl BoundSelection {
@@ -53,7 +49,8 @@ impl BoundSelection {
     #[inline]
     #[must_use]
     pub fn matches(&self, row: &RequestRow, values: RowValues<'_>) -> bool {
-        (self.from..self.before).contains(&row.planned)
+        self.from <= row.planned
+            && self.before.is_none_or(|before| row.planned < before)
             && self.filter.as_ref().is_none_or(|filter| filter.matches(row, values))
     }
 

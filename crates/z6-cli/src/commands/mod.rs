@@ -3,6 +3,7 @@
 mod analyze;
 mod bench;
 mod completion;
+mod curl;
 mod diff;
 mod dist;
 mod export;

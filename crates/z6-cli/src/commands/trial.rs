@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use z6::{
     Run, Scenario, ShownValue, TrialEnd, TrialEnded as Ended, TrialMoment as Moment,
@@ -11,6 +12,7 @@ use z6_events::{Phase, printable, printable_lines};
 use z6_metrics::report::units::{count, duration};
 use z6_scenario::Region;
 
+use super::curl;
 use crate::args::TryArgs;
 use crate::console;
 use crate::exit::{Exit, UsageError};
@@ -74,7 +76,7 @@ struct Printer<'a> {
 impl Printer<'_> {
     fn print(&mut self, moment: &Moment) {
         let text = match moment {
-            Moment::Sent(sent) if self.args.curl => curl(sent) + "\n",
+            Moment::Sent(sent) if self.args.curl => self.curl(sent) + "\n",
             Moment::Sent(sent) => {
                 self.headed = Some(sent.place);
                 self.sent(sent)
@@ -92,6 +94,13 @@ impl Printer<'_> {
         if let Err(error) = console::results(&text) {
             self.failed.get_or_insert(error);
         }
+    }
+
+    fn curl(&self, sent: &Sent) -> String {
+        let target = self.scenario.target(sent.target);
+        let folder = Path::new(&self.args.scenario.path).parent().unwrap_or(Path::new(""));
+        let hides = !self.args.show_secrets;
+        curl::command(sent, &curl::connection(target, folder, &sent.origin, hides))
     }
 
     fn heading(&self, place: &TrialPlace) -> String {
@@ -209,7 +218,7 @@ fn kept_text<'a>(body: &'a [u8], ended: &Ended) -> &'a [u8] {
 }
 
 /// Head and body of a request; the head without its last line end.
-fn split(bytes: &[u8]) -> (Cow<'_, str>, &[u8]) {
+pub(super) fn split(bytes: &[u8]) -> (Cow<'_, str>, &[u8]) {
     let end = bytes.windows(4).position(|end| end == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
     let (head, body) = bytes.split_at(end);
     (String::from_utf8_lossy(head), body)
@@ -223,127 +232,9 @@ fn push_lines(text: &mut String, mark: &str, lines: &str) {
     }
 }
 
-/// The request as a line for a shell.
-fn curl(sent: &Sent) -> String {
-    let (head, body) = split(&sent.bytes);
-    let mut lines = head.split("\r\n");
-    let mut first = lines.next().unwrap_or_default().split(' ');
-    let (method, target) = (first.next().unwrap_or_default(), first.next().unwrap_or_default());
-    let mut line = String::from("curl -i");
-    let is_plain = sent.origin.starts_with("http:");
-    match (first.next(), is_plain) {
-        (Some("HTTP/2"), true) => line.push_str(" --http2-prior-knowledge"),
-        (Some("HTTP/2"), false) => line.push_str(" --http2"),
-        (_, true) => {}
-        (_, false) => line.push_str(" --http1.1"),
-    }
-    match (method, body.is_empty()) {
-        ("HEAD", _) => line.push_str(" --head"),
-        ("GET", true) => {}
-        _ => line += &format!(" -X {}", quoted(method.as_bytes())),
-    }
-    let authority = sent.origin.split_once("://").map_or("", |(_, authority)| authority);
-    let mut has_type = false;
-    for field in lines.filter(|line| !line.is_empty()) {
-        let (name, value) = field.split_once(':').unwrap_or((field, ""));
-        let is = |other: &str| name.eq_ignore_ascii_case(other);
-        has_type |= is("Content-Type");
-        // curl finds these by itself.
-        let is_own = ["Content-Length", "Transfer-Encoding", "Connection"].into_iter().any(is)
-            || (is("Host") && value.trim() == authority);
-        if !is_own {
-            // With a colon it would remove the field.
-            let word = if value.trim().is_empty() { format!("{name};") } else { field.to_owned() };
-            line += &format!(" -H {}", quoted(word.as_bytes()));
-        }
-    }
-    if !body.is_empty() && !has_type {
-        line.push_str(" -H 'Content-Type:'");
-    }
-    match body {
-        [] => {}
-        // Otherwise it would be the name of a file.
-        [b'@', ..] => line += &format!(" --data-raw {}", quoted(body)),
-        _ => line += &format!(" --data-binary {}", quoted(body)),
-    }
-    if target.contains("/.") {
-        line.push_str(" --path-as-is");
-    }
-    if target.contains(['[', ']', '{', '}']) {
-        line.push_str(" --globoff");
-    }
-    if target == "*" {
-        return line + " --request-target '*' " + &quoted(format!("{}/", sent.origin).as_bytes());
-    }
-    // What goes to a proxy is a whole URL.
-    let origin = if target.starts_with('/') { &*sent.origin } else { "" };
-    line + " " + &quoted(format!("{origin}{target}").as_bytes())
-}
-
-/// A word for a POSIX shell, or for bash if it is not printable text.
-fn quoted(word: &[u8]) -> String {
-    let text = std::str::from_utf8(word).ok().filter(|text| printable(text) == *text);
-    match text {
-        Some(text) => format!("'{}'", text.replace('\'', "'\\''")),
-        None => {
-            let byte = |byte: &u8| match byte {
-                b'\'' | b'\\' => format!("\\{}", char::from(*byte)),
-                b' '..=b'~' => char::from(*byte).to_string(),
-                _ => format!("\\x{byte:02x}"),
-            };
-            format!("$'{}'", word.iter().map(byte).collect::<String>())
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn words_are_quoted_for_a_shell() {
-        assert_eq!(quoted(b"a b"), "'a b'");
-        assert_eq!(quoted(b"it's"), "'it'\\''s'");
-        assert_eq!(quoted("ü".as_bytes()), "'ü'");
-        assert_eq!(quoted(b"a\n'\\\xff"), "$'a\\x0a\\'\\\\\\xff'");
-    }
-
-    #[test]
-    fn commands_for_curl_send_what_was_sent() {
-        let command = |request: &str| {
-            let place = TrialPlace {
-                phase: Phase::Main,
-                step: z6_events::Step(0),
-                region: Region::Iteration(0),
-                request: z6_events::RequestId(0),
-                redirects: 0,
-            };
-            let (origin, bytes) = ("http://shop.example".to_owned(), request.as_bytes().to_vec());
-            curl(&Sent { place, origin, bytes })
-        };
-        for (request, expected) in [
-            ("GET /a HTTP/1.1\r\nHost: shop.example\r\n\r\n", "curl -i 'http://shop.example/a'"),
-            (
-                "GET http://shop.example/ HTTP/1.1\r\nHost: shop.example\r\n\r\n",
-                "curl -i 'http://shop.example/'",
-            ),
-            (
-                "POST / HTTP/1.1\r\nHost: other\r\nE: \r\n\r\n@x",
-                "curl -i -X 'POST' -H 'Host: other' -H 'E;' -H 'Content-Type:' --data-raw '@x' \
-                 'http://shop.example/'",
-            ),
-            (
-                "OPTIONS * HTTP/1.1\r\n\r\n",
-                "curl -i -X 'OPTIONS' --request-target '*' 'http://shop.example/'",
-            ),
-            (
-                "GET /a/../{b} HTTP/1.1\r\n\r\n",
-                "curl -i --path-as-is --globoff 'http://shop.example/a/../{b}'",
-            ),
-        ] {
-            assert_eq!(command(request), expected);
-        }
-    }
 
     #[test]
     fn lines_are_marked_and_printable() {

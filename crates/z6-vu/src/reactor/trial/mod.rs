@@ -434,7 +434,7 @@ impl Trial<'_> {
             false => self.requests.shown_request(scenario, request, place.redirects, &bytes),
         };
         let origin = origin(scenario, target, self.addresses[target.index()].first());
-        tell(Moment::Sent(Sent { place, origin, bytes: shown }));
+        tell(Moment::Sent(Sent { place, target, origin, bytes: shown }));
         let heard = self.carry(&mut link, request, &bytes);
         let is_reusable = match &heard.last {
             Some(

@@ -1,6 +1,6 @@
 //! What a trial tells: requests, responses and what was read from them, as they may be shown.
 
-use z6_events::{ErrorKind, Phase, RequestId, Step};
+use z6_events::{ErrorKind, Phase, RequestId, Step, TargetId};
 use z6_scenario::Region;
 
 /// What is told, in this order for each exchange.
@@ -39,6 +39,8 @@ pub struct TrialPlace {
 pub struct Sent {
     /// Its place.
     pub place: TrialPlace,
+    /// The target whose connection it takes.
+    pub target: TargetId,
     /// Scheme and authority of where it goes.
     pub origin: String,
     /// Head and body, as they may be shown.
