@@ -214,6 +214,11 @@ struct Offset {
     error_ns: u64,
 }
 
+impl Offset {
+    /// The others compare theirs with it.
+    const OF_SHARD_0: Offset = Offset { ns: 0, error_ns: 0 };
+}
+
 /// What a barrier came to.
 struct Met {
     /// The common instant on the wall clock of shard 0, nanoseconds.
@@ -494,7 +499,7 @@ mod tests {
         let starts: Vec<u64> = met.iter().map(|opening| opening.clock.start_ns()).collect();
         let apart = starts.iter().max().unwrap() - starts.iter().min().unwrap();
         assert!(apart < 100_000_000, "{apart} ns apart");
-        assert_eq!(offset(&met[0].facts), None);
+        assert_eq!(offset(&met[0].facts), Some(0), "the others are compared with it");
         let found = offset(&met[2].facts).unwrap();
         assert!(found.abs_diff(300_000_000) < 100_000_000, "{found}");
         assert!(offset(&met[3].facts).unwrap().abs() < 100_000_000);

@@ -55,7 +55,7 @@ impl Link {
     pub(super) fn measure_again(self, party: &Party) -> Option<Offset> {
         match &self {
             // Their answers are given by the threads that attend to them, until this process ends.
-            Link::Server(_) => None,
+            Link::Server(_) => Some(Offset::OF_SHARD_0),
             Link::Client(lines) => measure(&mut lines.again().ok()?, party).ok(),
         }
     }
@@ -207,7 +207,7 @@ fn gather(address: &str, party: &Party, wait: &Wait<'_>) -> Result<Met, MeetingE
     let stops = std::mem::take(&mut lock(&guests).stops).into_iter();
     let stops = stops.map(|(index, (_, stream))| (index, stream)).collect();
     let stop = party.rules.map(|_| StopLink::Server(stops, party.shard.of()));
-    Ok(Met { start_ns, offset: None, link: Some(link), stop })
+    Ok(Met { start_ns, offset: Some(Offset::OF_SHARD_0), link: Some(link), stop })
 }
 
 /// Attends to a connection on a thread of its own.
