@@ -157,6 +157,26 @@ fn bytes_behind_a_response_are_the_verdict() {
     }
 }
 
+/// One field of 4,000 bytes that a frame repeats 12,000 times: what is printed has a bound.
+#[test]
+fn a_header_bomb_is_cut() {
+    let folder = Folder::new("");
+    let (url, thread) = server(|stream| {
+        // `a` with 4,000 bytes enters the table, and is named again and again.
+        let mut block = vec![0x88, 0x40, 1, b'a', 0x7f, 0xa1, 0x1e];
+        block.extend(vec![b'x'; 4_000]);
+        block.extend(vec![0xbe; 12_000]);
+        let length = u32::try_from(block.len()).unwrap().to_be_bytes();
+        let head = [&length[1..], &[1, 4, 0, 0, 0, 1]].concat();
+        stream.write_all(&[SETTINGS, &head, &block].concat()).unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let probed = folder.run(&["probe", &url, "--http2"]).expect(1);
+    thread.join().unwrap();
+    assert!((1_000..200_000).contains(&probed.stdout.len()), "{}", probed.stdout.len());
+    assert!(probed.stdout.contains(" lines more: --whole shows them)"), "{}", probed.stdout.len());
+}
+
 #[test]
 fn what_breaks_the_protocol_late_is_the_verdict() {
     let folder = Folder::new("");

@@ -19,6 +19,8 @@ use crate::one_liner::Url;
 
 /// Bytes of content that are shown of each direction unless `--whole` is given.
 const CONTENT_BYTES_SHOWN: usize = 4096;
+/// Bytes of lines about the frames of each direction that are shown unless `--whole` is given.
+const LINE_BYTES_SHOWN: usize = 64 << 10;
 /// Bytes of a line of content.
 const LINE_BYTES: usize = 64;
 /// Fields whose values are shown only with `--show-secrets`.
@@ -104,6 +106,9 @@ struct Side {
     is_in_body: bool,
     is_begun: bool,
     content_bytes: usize,
+    /// Bytes of lines about frames that were shown, and lines that were not.
+    line_bytes: usize,
+    hidden_lines: u64,
 }
 
 impl Printer<'_> {
@@ -171,6 +176,11 @@ impl Printer<'_> {
                     format!("({} bytes of content more: --whole shows them)", count(hidden as u64));
                 line(&mut out, side.mark, &words);
             }
+            if side.hidden_lines > 0 {
+                let words =
+                    format!("({} lines more: --whole shows them)", count(side.hidden_lines));
+                line(&mut out, side.mark, &words);
+            }
         }
         self.write(&out);
     }
@@ -187,7 +197,9 @@ impl Printer<'_> {
 impl Side {
     fn new(mark: char, trace: Trace) -> Side {
         let line = Vec::new();
-        Side { mark, trace, line, is_in_body: false, is_begun: false, content_bytes: 0 }
+        let (content_bytes, line_bytes, hidden_lines) = (0, 0, 0);
+        let (is_in_body, is_begun) = (false, false);
+        Side { mark, trace, line, is_in_body, is_begun, content_bytes, line_bytes, hidden_lines }
     }
 
     fn take(&mut self, bytes: &[u8], is_http2: bool, args: &ProbeArgs, out: &mut String) {
@@ -197,7 +209,7 @@ impl Side {
         if !std::mem::replace(&mut self.is_begun, true) && self.mark == '>' {
             line(out, self.mark, "connection preface");
         }
-        let Side { mark, trace, content_bytes, .. } = self;
+        let Side { mark, trace, content_bytes, line_bytes, hidden_lines, .. } = self;
         let mut rest = Vec::new();
         trace.read(bytes, &mut |seen| match seen {
             Traced::Content { bytes, .. } => content(out, *mark, bytes, content_bytes, args),
@@ -205,7 +217,12 @@ impl Side {
                 line(out, *mark, &format!("no frames: {error}"));
                 rest = bytes.to_vec();
             }
-            seen => frame(out, *mark, &seen, args),
+            _ if *line_bytes > LINE_BYTES_SHOWN && !args.whole => *hidden_lines += 1,
+            seen => {
+                let before = out.len();
+                frame(out, *mark, &seen, args);
+                *line_bytes += out.len() - before;
+            }
         });
         content(out, *mark, &rest, content_bytes, args);
     }
