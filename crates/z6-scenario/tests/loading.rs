@@ -505,3 +505,16 @@ fn the_pause_after_an_empty_iteration_has_a_default() {
     assert_eq!(pause("journey", 0), 100 * MS);
     assert_eq!((pause("populations", 0), pause("populations", 1)), (10 * MS, 100 * MS));
 }
+
+/// A text of nothing but braces: the first is wrong, and the others are not searched to the end each.
+#[test]
+fn many_braces_are_read_at_once() {
+    for braces in ["{{", "{", "${", "{{a", "{a"] {
+        let body = braces.repeat(500_000);
+        let text = format!(
+            "runtime.iterations = 1\ntarget.base_url = 'http://a'\n\
+             requests = [{{ name = 'a', path = '/', method = 'POST', body = '{body}' }}]\n"
+        );
+        assert_eq!(Scenario::from_toml(&text).is_err(), body.contains("{{"), "{braces}");
+    }
+}

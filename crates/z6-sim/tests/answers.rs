@@ -227,3 +227,16 @@ fn values_depend_on_seed_actor_and_step_alone() {
     assert_eq!(one.len(), 240);
     assert_eq!(one, paths(3, &[("latency", "exponential:3ms"), ("chunked", "1")]));
 }
+
+/// A check of as many terms as its length allows, which no status satisfies: what is tried for a status must not be
+/// tried for each term and each status (that took minutes).
+#[test]
+fn a_check_of_many_terms_is_answered_at_once() {
+    let same = vec!["status==1"; 1_000];
+    let above: Vec<String> = (100..1_100).map(|n| format!("status>{n}")).collect();
+    for terms in [same.join(" && "), above.join(" && ")] {
+        let text = scenario(&format!("checks.x = '{terms}'"));
+        let scenario = Arc::new(z6_scenario::Scenario::from_toml(&text).unwrap());
+        assert!(z6_sim::unmet(&scenario, 7).len() <= 1);
+    }
+}
