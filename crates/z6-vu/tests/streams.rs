@@ -4,13 +4,11 @@
 
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use proptest::prelude::*;
-use std::collections::VecDeque;
 use support::wild::{REUSES, Redirecting, SCHEDULES, THINKS, Wild, text};
 use support::{MS, scenario, wire};
-
 use z6_events::{
     BlockDecoder, Cause, ConnectedAs, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot,
     Failure, Irregularities, NeverSentReason, Partition, PlannedRequest, Protocol, ReleaseCause,
@@ -416,11 +414,11 @@ fn serve_and_go_away(steps: &mut Steps, accepted: u64) {
     }
     assert_eq!(open.len(), 4);
     steps.go_away_after(0, accepted);
-    for place in (2..4).rev() {
-        steps.refuse(open[place], false);
+    for refused in open.split_off(2).into_iter().rev() {
+        steps.refuse(refused, false);
     }
-    for place in 0..2 {
-        steps.done(open[place], true);
+    for accepted in open {
+        steps.done(accepted, true);
     }
     assert_eq!(steps.released(), [(0, ReleaseCause::GoingAway)]);
 }
