@@ -3,8 +3,10 @@
 //! Owns the limits of the parser of `lol_html`, which makes no tree, and which texts are values.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::rc::Rc;
+use std::sync::LazyLock;
 
 use cssparser::{ParseError, Parser, ParserInput, Token};
 use lol_html::html_content::{Element, TextChunk, TextType};
@@ -16,9 +18,59 @@ use crate::limits::{
     MAX_HTML_BYTES, MAX_HTML_MEMORY_BYTES, MAX_SELECTOR_BYTES, MAX_SELECTOR_DEPTH,
 };
 
-/// Elements whose end tags may be left out (HTML §13.1.2.4): the next one of the same name ends them.
-const ENDED_BY_NEXT: &[&str] =
-    &["dd", "dt", "li", "optgroup", "option", "p", "rp", "rt", "tbody", "td", "th", "tr"];
+/// Elements whose end tags may be left out, and the elements before which they end then (HTML §13.1.2.4).
+const ENDED_BEFORE: &[(&[&str], &[&str])] = &[
+    (&["li"], &["li"]),
+    (&["dd", "dt"], &["dd", "dt"]),
+    (&["rp", "rt"], &["rp", "rt"]),
+    (&["option"], &["option", "optgroup", "hr"]),
+    (&["optgroup"], &["optgroup", "hr"]),
+    (&["tbody", "tfoot", "thead"], &["tbody", "tfoot", "thead"]),
+    (&["tr"], &["tr", "tbody", "tfoot", "thead"]),
+    (&["td", "th"], &["td", "th", "tr", "tbody", "tfoot", "thead"]),
+    (
+        &["p"],
+        &[
+            "address",
+            "article",
+            "aside",
+            "blockquote",
+            "details",
+            "dialog",
+            "div",
+            "dl",
+            "fieldset",
+            "figcaption",
+            "figure",
+            "footer",
+            "form",
+            "h1",
+            "h2",
+            "h3",
+            "h4",
+            "h5",
+            "h6",
+            "header",
+            "hgroup",
+            "hr",
+            "main",
+            "menu",
+            "nav",
+            "ol",
+            "p",
+            "pre",
+            "search",
+            "section",
+            "table",
+            "ul",
+        ],
+    ),
+];
+
+/// Elements inside which others of these names are others' parts: an item of a list in an item does not end it.
+const SCOPES: &[&str] = &[
+    "dl", "menu", "ol", "optgroup", "ruby", "select", "table", "template", "ul", "button", "object",
+];
 
 /// Why a text is no selector.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -80,8 +132,8 @@ impl Html {
 
     /// The value is the text in the element and in all elements inside it.
     ///
-    /// It ends with the end tag, or, where HTML allows that to be left out, before the next match of
-    /// the same name. A match inside a match does not count as one.
+    /// It ends with the end tag, or, where HTML allows that to be left out, before the element that ends it then
+    /// (HTML §13.1.2.4). A match inside a match does not count as one.
     ///
     /// # Errors
     /// If the selector does not follow the syntax.
@@ -138,20 +190,32 @@ impl Html {
         }
         let found = RefCell::new(found);
         match &self.attribute {
-            Some(name) => self.read(page, attributes(name, &found)),
+            Some(name) => self.read(page, [(&self.selector, attributes(name, &found))]),
             None => {
                 let texts = RefCell::new(Texts::default());
-                self.read(page, texts_of(&texts, &found))?;
+                // What ends an element comes before what begins the next one.
+                self.read(
+                    page,
+                    [(&*ENDING, ends_of(&texts)), (&self.selector, texts_of(&texts, &found))],
+                )?;
                 let _ = texts.borrow_mut().end(&found);
                 Ok(())
             }
         }
     }
 
-    fn read(&self, page: &[u8], handlers: ElementContentHandlers<'_>) -> Result<(), HtmlError> {
+    fn read<'h>(
+        &'h self,
+        page: &[u8],
+        handlers: impl IntoIterator<Item = (&'h lol_html::Selector, ElementContentHandlers<'h>)>,
+    ) -> Result<(), HtmlError> {
         let memory = MemorySettings::new().with_max_allowed_memory_usage(MAX_HTML_MEMORY_BYTES);
-        let settings = Settings::new()
-            .append_element_content_handler((std::borrow::Cow::Borrowed(&self.selector), handlers))
+        let settings = handlers
+            .into_iter()
+            .fold(Settings::new(), |settings, (selector, handlers)| {
+                let selector = std::borrow::Cow::Borrowed(selector);
+                settings.append_element_content_handler((selector, handlers))
+            })
             .with_memory_settings(memory)
             .with_strict(false);
         let mut rewriter = HtmlRewriter::new(settings, |_: &[u8]| {});
@@ -223,12 +287,44 @@ fn attributes<'h>(name: &'h str, found: &'h Found<'_>) -> ElementContentHandlers
     })
 }
 
+/// All elements that may end another, and those inside which they do not.
+static ENDING: LazyLock<lol_html::Selector> = LazyLock::new(|| {
+    let names: BTreeSet<&str> =
+        ENDED_BEFORE.iter().flat_map(|(_, enders)| *enders).chain(SCOPES).copied().collect();
+    let all = names.into_iter().collect::<Vec<_>>().join(",");
+    all.parse().unwrap_or_else(|error| unreachable!("{all}: {error}"))
+});
+
+/// Ends the element that is read where it ends without an end tag.
+fn ends_of(texts: &RefCell<Texts>) -> ElementContentHandlers<'_> {
+    ElementContentHandlers::default().element(move |element: &mut Element<'_, '_>| {
+        let texts = texts.borrow();
+        if !texts.is_open() {
+            return Ok(());
+        }
+        let name = element.tag_name();
+        if texts.is_ended_before(&name) {
+            texts.is_ended.set(true);
+        } else if SCOPES.contains(&name.as_str())
+            && let Some(handlers) = element.end_tag_handlers()
+        {
+            let scopes = Rc::clone(&texts.scopes);
+            scopes.set(scopes.get() + 1);
+            handlers.push(Box::new(move |_| {
+                scopes.set(scopes.get().saturating_sub(1));
+                Ok(())
+            }));
+        }
+        Ok(())
+    })
+}
+
 fn texts_of<'h>(texts: &'h RefCell<Texts>, found: &'h Found<'_>) -> ElementContentHandlers<'h> {
     ElementContentHandlers::default()
         .element(move |element: &mut Element<'_, '_>| {
             let mut texts = texts.borrow_mut();
             let name = element.tag_name();
-            if texts.is_open() && !texts.is_ended_by(&name) {
+            if texts.is_open() {
                 return Ok(());
             }
             go_on(texts.end(found))?;
@@ -256,6 +352,8 @@ struct Texts {
     name: Option<String>,
     /// Whether its end tag has come. Shared with the handler of that tag alone.
     is_ended: Rc<Cell<bool>>,
+    /// How many of [`SCOPES`] are open inside it. Shared with the handlers of their end tags.
+    scopes: Rc<Cell<u32>>,
     value: String,
     /// The current text node, as it was sent.
     node: String,
@@ -266,13 +364,17 @@ impl Texts {
         self.name.is_some() && !self.is_ended.get()
     }
 
-    fn is_ended_by(&self, name: &str) -> bool {
-        self.name.as_deref() == Some(name) && ENDED_BY_NEXT.contains(&name)
+    fn is_ended_before(&self, next: &str) -> bool {
+        let is_it = |(names, enders): &&(&[&str], &[&str])| {
+            self.name.as_deref().is_some_and(|name| names.contains(&name)) && enders.contains(&next)
+        };
+        self.scopes.get() == 0 && ENDED_BEFORE.iter().any(|ended| is_it(&ended))
     }
 
     fn begin(&mut self, name: String) {
         self.name = Some(name);
         self.is_ended = Rc::default();
+        self.scopes = Rc::default();
         self.value.clear();
         self.node.clear();
     }
@@ -344,6 +446,20 @@ mod tests {
     fn end_tags_may_be_missing_where_html_allows_it() {
         assert_eq!(texts("li", "<ul><li>a<li>b <i>c</i></ul>d<ul><li>e</ul>"), ["a", "b c", "e"]);
         assert_eq!(texts("p", "<div><p>a</div>b<p>c"), ["a", "c"]);
+        // Also where the next element does not match.
+        let page = "<table><tr><td id=c>a<td>b<tr><td id=d>e</table>f<select><option id=o>x<option>y</select>\
+                    <dl><dt id=t>k<dd id=v>w<dt>k2</dl><p id=p>one<div>two</div>";
+        for (selector, expected) in
+            [("#c", "a"), ("#d", "e"), ("#o", "x"), ("#t", "k"), ("#v", "w"), ("#p", "one")]
+        {
+            assert_eq!(texts(selector, page), [expected], "{selector}");
+        }
+        // What is inside of a list or table of its own ends nothing outside of it.
+        let page = "<ul><li id=a>1<ul><li>2<li>3</ul>4<li>5</ul>";
+        assert_eq!(texts("#a", page), ["1234"]);
+        let page = "<table><tr><td id=a>1<table><tr><td>2</table>3<td>4</table>";
+        assert_eq!(texts("#a", page), ["123"]);
+        assert_eq!(texts("tr", "<table><tr><td>a<td>b<tr><td>c</table>"), ["ab", "c"]);
     }
 
     #[test]

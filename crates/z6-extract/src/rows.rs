@@ -104,6 +104,18 @@ pub enum RowsError {
         /// Where the row begins.
         line: u64,
     },
+    /// A field in quotes goes on behind the closing one.
+    #[error("line {line}: text behind the closing quote of a field")]
+    AfterQuote {
+        /// Where the row begins.
+        line: u64,
+    },
+    /// A CR that ends no line.
+    #[error("line {line}: a CR without LF")]
+    LoneCr {
+        /// Where the row begins.
+        line: u64,
+    },
     /// A line that is not JSON, or is no object.
     #[error("line {line}: {error}")]
     Json {
@@ -270,6 +282,35 @@ struct Record {
     read: usize,
     /// The line on which it begins; none before it does.
     line: Option<u64>,
+    /// Where in it, if there are quotes.
+    place: Option<Place>,
+}
+
+/// A place in CSV. The library reads what is not CSV as if it were (RFC 4180 section 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    FieldStart,
+    Plain,
+    InQuotes,
+    /// Behind a quote in quotes: the closing one, or the first of two.
+    BehindQuote,
+    BehindCr,
+}
+
+impl Place {
+    /// The place behind these bytes of the row that begins on `line`.
+    fn after(self, bytes: &[u8], line: u64) -> Result<Place, RowsError> {
+        bytes.iter().try_fold(self, |place, byte| match (place, byte) {
+            (Place::InQuotes, b'"') => Ok(Place::BehindQuote),
+            (Place::InQuotes, _) => Ok(Place::InQuotes),
+            (Place::BehindCr, byte) if *byte != b'\n' => Err(RowsError::LoneCr { line }),
+            (_, b',' | b'\n') => Ok(Place::FieldStart),
+            (_, b'\r') => Ok(Place::BehindCr),
+            (Place::FieldStart | Place::BehindQuote, b'"') => Ok(Place::InQuotes),
+            (Place::BehindQuote, _) => Err(RowsError::AfterQuote { line }),
+            _ => Ok(Place::Plain),
+        })
+    }
 }
 
 impl Reader {
@@ -277,11 +318,10 @@ impl Reader {
     pub fn new(format: Format, limits: Limits) -> Reader {
         let mut builder = csv_core::ReaderBuilder::new();
         let record = match format {
-            Format::Csv => Some(builder.build()),
-            Format::Tsv => Some(builder.delimiter(b'\t').quoting(false).build()),
+            Format::Csv => Some(Record::new(builder.build(), Some(Place::FieldStart))),
+            Format::Tsv => Some(Record::new(builder.delimiter(b'\t').quoting(false).build(), None)),
             Format::JsonLines => None,
         };
-        let record = record.map(Record::new);
         let rows = Rows { table: Table::default(), limits, line: 1 };
         Reader { rows, record, line: Vec::new(), bytes: 0 }
     }
@@ -480,9 +520,17 @@ impl Rows {
 }
 
 impl Record {
-    fn new(reader: csv_core::Reader) -> Record {
+    fn new(reader: csv_core::Reader, place: Option<Place>) -> Record {
         let (bytes, ends) = (vec![0; 1024], vec![0; 32]);
-        Record { reader, bytes, bytes_used: 0, ends, ends_used: 0, read: 0, line: None }
+        Record { reader, bytes, bytes_used: 0, ends, ends_used: 0, read: 0, line: None, place }
+    }
+
+    /// These bytes of the row that begins on `line` are read.
+    fn pass(&mut self, bytes: &[u8], line: u64) -> Result<(), RowsError> {
+        if let Some(place) = self.place {
+            self.place = Some(place.after(bytes, line)?);
+        }
+        Ok(())
     }
 
     /// Reads more of the file, which is not at its end.
@@ -493,6 +541,7 @@ impl Record {
                 None => {
                     let breaks = text.iter().take_while(|byte| matches!(byte, b'\n' | b'\r'));
                     let (empty, rest) = text.split_at(breaks.count());
+                    self.pass(empty, rows.line)?;
                     rows.line += line_ends(empty);
                     text = rest;
                     if text.is_empty() {
@@ -521,7 +570,9 @@ impl Record {
         let bytes = self.bytes.get_mut(self.bytes_used..).unwrap_or_default();
         let ends = self.ends.get_mut(self.ends_used..).unwrap_or_default();
         let (result, read, written, ended) = self.reader.read_record(text, bytes, ends);
-        rows.line += line_ends(text.get(..read).unwrap_or_default());
+        let passed = text.get(..read).unwrap_or_default();
+        rows.line += line_ends(passed);
+        self.pass(passed, line)?;
         self.bytes_used += written;
         self.ends_used += ended;
         self.read += read;

@@ -92,6 +92,19 @@ fn ragged_rows_are_refused_with_their_line() {
 }
 
 #[test]
+fn what_is_not_csv_is_refused_with_its_line() {
+    assert_eq!(read("a,b\n\"x\"y,2\n"), Err(RowsError::AfterQuote { line: 2 }));
+    assert_eq!(read("a,b\n1,\"x\" \n"), Err(RowsError::AfterQuote { line: 2 }));
+    assert_eq!(read("a,b\r1,2\r3,4"), Err(RowsError::LoneCr { line: 1 }));
+    assert_eq!(read("a\n\"1\"\r2\n"), Err(RowsError::LoneCr { line: 2 }));
+    assert_eq!(read("a\r\r\n1\n"), Err(RowsError::LoneCr { line: 1 }));
+    let fine = "a,b\r\n\"x \"\"y\"\"\rz\",\"\"\r\n\r\n2,c\"d";
+    assert_eq!(csv(fine), [["a", "b"], ["x \"y\"\rz", ""], ["2", "c\"d"]]);
+    // In TSV a quote is a character like any other.
+    assert!(read_as(Format::Tsv, b"a\tb\n\"x\"y\t2\n").is_ok());
+}
+
+#[test]
 fn what_is_not_utf8_is_refused_with_line_and_byte() {
     let not_utf8 = |line, byte| Err(RowsError::NotUtf8 { line, byte });
     assert_eq!(read_as(Format::Csv, b"a,b\n1,\xff\n"), not_utf8(2, 3));

@@ -197,7 +197,10 @@ fn hint(error: &RowsError) -> &'static str {
         RowsError::Ragged { .. } => {
             "a field with a comma stands in quotes; `format` says what stands between the fields"
         }
-        RowsError::OpenQuote { .. } => "a quote in a field in quotes is written twice",
+        RowsError::LoneCr { .. } => "lines end with LF or CRLF; a CR in a field needs quotes",
+        RowsError::OpenQuote { .. } | RowsError::AfterQuote { .. } => {
+            "a quote in a field in quotes is written twice"
+        }
         RowsError::NotUtf8 { .. } => "save it as UTF-8",
         _ => "docs/SCENARIO.md says how data files are written",
     }
