@@ -11,6 +11,9 @@ use z6_events::printable;
 use super::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::reach::userinfo_range;
 
+/// Of a longer line a part is shown, bytes.
+const LINE_BYTES_MAX: usize = 400;
+
 /// Line and column of a byte offset, both from 1; columns count characters. An offset past the end
 /// is taken as the end, one inside a character as its beginning.
 ///
@@ -102,13 +105,14 @@ fn render_one(
     if let Some(span) = &finding.span {
         let line = lines.first_of(span);
         let masked = masked(line.text);
-        let (text, span) = shown(&masked, line.span.clone());
+        let (part, span) = part_of(&masked, line.span.clone());
+        let (text, span) = shown(&part, span);
         let has_escapes = text != masked;
         let snippet = Snippet::source(text)
             .line_start(line.number)
             .annotation(AnnotationKind::Primary.span(span));
         group = if has_escapes {
-            // The column in the file: escapes are longer than what they stand for.
+            // The column in the file: escapes are longer than what they stand for, and a part is shorter.
             let column = line.text[..line.span.start].chars().count() + 1;
             let origin = Origin::path(file_name).line(line.number).char_column(column);
             group.element(origin).element(snippet)
@@ -127,6 +131,19 @@ fn render_one(
         group = group.element(Level::HELP.message(printable(hint)));
     }
     renderer.render(&[group])
+}
+
+/// A line, or the part of a long one around `span`, and the span in it.
+fn part_of(line: &str, span: Range<usize>) -> (Cow<'_, str>, Range<usize>) {
+    if line.len() <= LINE_BYTES_MAX {
+        return (Cow::Borrowed(line), span);
+    }
+    let from = floor_char_boundary(line, span.start.saturating_sub(LINE_BYTES_MAX / 4));
+    let to = floor_char_boundary(line, from + LINE_BYTES_MAX);
+    let (before, after) = (if from > 0 { "…" } else { "" }, if to < line.len() { "…" } else { "" });
+    let moved = |at: usize| before.len() + at.min(to) - from;
+    let part = format!("{before}{}{after}", &line[from..to]);
+    (Cow::Owned(part), moved(span.start)..moved(span.end))
 }
 
 /// A line as it may be shown, and `span` in it. Tabs stay: they are shown as blanks.
@@ -193,6 +210,19 @@ mod tests {
             Diagnostics { list: vec![finding] }.render("\u{7}f", "a\u{1b}\u{202e}\tb = 1", false);
         let expected = "error[syntax]: \\u{1b}x\n --> \\u{7}f:1:5\n  |\n ::: \n1 | a\\u{1b}\\u{202e}    b = 1\n  |                    ^\n  |\n  = help: \\u{202e}y\n";
         assert_eq!(rendered, expected);
+    }
+
+    #[test]
+    fn of_a_long_line_a_part_is_shown() {
+        let text = format!("a = [{}\"é\"]", "\"ü\", ".repeat(20_000));
+        let at = text.find("\"é").unwrap();
+        for span in [0..1, 5..text.len(), at..at + 4, text.len()..text.len()] {
+            let column = text[..span.start].chars().count() + 1;
+            let finding = Diagnostic::error("syntax", Some(span), "x");
+            let rendered = Diagnostics { list: vec![finding] }.render("f", &text, false);
+            assert!(rendered.contains(&format!("f:1:{column}\n")), "{rendered}");
+            assert!(rendered.len() < 2_000, "{rendered}");
+        }
     }
 
     #[test]
