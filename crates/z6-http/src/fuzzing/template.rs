@@ -156,7 +156,7 @@ impl Case {
         let is_own = match (last, self.kind) {
             (Some("raw"), _) => true,
             (Some("url"), TextKind::Target) | (Some("form"), TextKind::FormField) => true,
-            (Some("json"), _) => in_string,
+            (Some("json"), kind) => in_string || kind == TextKind::Json,
             _ => false,
         };
         // Written out, what the place does by itself is not done twice.
