@@ -3,6 +3,9 @@
 
 mod common;
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
 use common::Folder;
 
 const SCENARIO: &str = "
@@ -167,6 +170,35 @@ fn a_journey_is_tried_over_http2() {
         let start = format!("curl -i {flag} -X 'POST' -H 'user-agent: ");
         assert!(curl.starts_with(&start), "{curl}");
     }
+}
+
+#[test]
+fn trailer_fields_are_shown_behind_the_body_without_secrets() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        for _ in 0..2 {
+            let mut stream = listener.accept().unwrap().0;
+            let mut request = Vec::new();
+            let mut byte = [0];
+            while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
+                request.push(byte[0]);
+            }
+            let response = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\
+                X-Sum: 17\r\nX-Key: a-secret-key\r\n\r\n";
+            stream.write_all(response).unwrap();
+        }
+    });
+    let folder = Folder::new(&format!(
+        "target.base_url = 'http://{address}'\nruntime.iterations = 1\n\
+         requests = [{{ name = 'a', path = '/', extract.key = {{ trailer = 'X-Key', secret = true }} }}]\n"
+    ));
+    let tried = folder.run(&["try", "s.toml"]).expect(0).stdout;
+    let shown = "\n< hi\n< (trailer fields)\n< X-Sum: 17\n< X-Key: ‹key›\n  key = ‹key›\n";
+    assert!(tried.contains(shown) && !tried.contains("a-secret-key"), "{tried}");
+    let whole = folder.run(&["try", "s.toml", "--show-secrets"]).expect(0).stdout;
+    assert!(whole.contains("\n< X-Key: a-secret-key\n"), "{whole}");
+    server.join().unwrap();
 }
 
 #[test]

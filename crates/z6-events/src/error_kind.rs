@@ -169,7 +169,8 @@ kinds! {
     IncompleteBody = 53, "incomplete_body", Protocol;
     /// Bytes came on an open exchange before a byte of its request was written.
     ResponseBeforeRequest = 54, "response_before_request", Protocol;
-    /// A redirect whose Location is not an http or https URL, or is given twice.
+    /// A redirect whose Location is not an http or https URL, has user information or no valid host and port, or is
+    /// given twice.
     BadLocation = 55, "bad_location", Protocol;
 
     /// The response head is larger than its limit.

@@ -151,6 +151,11 @@ impl Printer<'_> {
                 }
                 None => push_lines(&mut text, "< ", "(not shown: a secret may stand in it)"),
             }
+            let trailers = ended.trailers.trim_ascii();
+            if !trailers.is_empty() {
+                let trailers = String::from_utf8_lossy(trailers);
+                push_lines(&mut text, "< ", &format!("(trailer fields)\n{trailers}"));
+            }
             if ended.is_cut {
                 push_lines(&mut text, "< ", "(more came, and was not kept)");
             }

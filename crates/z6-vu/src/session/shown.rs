@@ -145,14 +145,15 @@ impl Requests {
             let text = if came.is_whole { text } else { without_beginning(text, &hidden) };
             if has_decoded(&text, &hidden) { mark("hidden").into_bytes() } else { text }
         };
-        let head = shown_head(scenario, request, came, &mut show);
+        let [head, trailers] = [came.kept.head, came.kept.trailers]
+            .map(|lines| shown_fields(scenario, request, came, lines, &mut show));
         let mut body = sought.replaced(&body, &mut unseen);
         if !came.is_all() {
             body = without_beginning(body, &hidden);
         }
         // A secret that is not to be seen as such is in the body in some other form, or in what is left of it.
         let is_clear = unseen.is_empty() && !has_decoded(&body, &hidden);
-        ShownResponse { head, body: is_clear.then_some(body), ..came.facts() }
+        ShownResponse { head, trailers, body: is_clear.then_some(body), ..came.facts() }
     }
 }
 
@@ -173,6 +174,7 @@ pub(crate) struct ShownResponse {
     pub(crate) head: Vec<u8>,
     /// Without content codings; none if it must not be shown.
     pub(crate) body: Option<Vec<u8>>,
+    pub(crate) trailers: Vec<u8>,
     /// As in [`Came`].
     pub(crate) is_whole: bool,
     /// As in [`Came`].
@@ -182,8 +184,8 @@ pub(crate) struct ShownResponse {
 impl<'a> Came<'a> {
     /// With all its secrets.
     pub(crate) fn unhidden(&self) -> ShownResponse {
-        let (head, body) = (self.kept.head.to_vec(), Some(self.content().into_owned()));
-        ShownResponse { head, body, ..self.facts() }
+        let (head, trailers) = (self.kept.head.to_vec(), self.kept.trailers.to_vec());
+        ShownResponse { head, body: Some(self.content().into_owned()), trailers, ..self.facts() }
     }
 
     fn facts(&self) -> ShownResponse {
@@ -266,33 +268,35 @@ fn secret_extracts<'s>(
     })
 }
 
-/// A head as it may be shown, by what shows a text. Of one that was refused, no line has to be what it should be.
-fn shown_head(
+/// A head or trailer fields as they may be shown, by what shows a text. Of a response that was refused, no line has to
+/// be what it should be.
+fn shown_fields(
     scenario: &Scenario,
     request: &PlannedRequest,
     came: &Came<'_>,
+    lines: &[u8],
     show: &mut dyn FnMut(&[u8]) -> Vec<u8>,
 ) -> Vec<u8> {
     let of_secrets: Vec<&str> = secret_extracts(scenario, request)
         .filter_map(|(extract, _)| match &extract.from {
             ExtractFrom::Program(program) => match program.source() {
-                Source::Header(name) => Some(&**name),
+                Source::Header(name) | Source::Trailer(name) => Some(&**name),
                 _ => None,
             },
             ExtractFrom::Sha256 | ExtractFrom::Value(_) => None,
         })
         .filter(|_| !came.is_whole)
         .collect();
-    let mut head = Vec::new();
+    let mut shown = Vec::new();
     let mut is_after_secret = false;
-    for line in came.kept.head.split_inclusive(|byte| *byte == b'\n') {
+    for line in lines.split_inclusive(|byte| *byte == b'\n') {
         let end = if line.ends_with(b"\n") { &b"\r\n"[..] } else { b"" };
         for piece in line.trim_ascii_end().split(|byte| *byte == b'\r') {
             let is_folded = is_after_secret && piece.first().is_some_and(u8::is_ascii_whitespace);
             let named = |name: &&str| begins_with_name(piece, name);
             let is_broken = field(piece).is_none_or(|(name, _)| name != name.trim_ascii());
             if is_folded || (is_broken && SECRET_FIELDS.iter().any(named)) {
-                head.extend_from_slice(mark("hidden").as_bytes());
+                shown.extend_from_slice(mark("hidden").as_bytes());
             } else if let Some((name, value)) = field(piece) {
                 is_after_secret = SECRET_FIELDS.iter().any(named);
                 let is_secret = of_secrets.iter().any(|secret| is_same(name, secret));
@@ -300,15 +304,15 @@ fn shown_head(
                     true => mark("hidden").into_bytes(),
                     false => show(&plain_value(name, value)),
                 };
-                [name, b": ", &value].into_iter().for_each(|part| head.extend_from_slice(part));
+                [name, b": ", &value].into_iter().for_each(|part| shown.extend_from_slice(part));
             } else {
                 is_after_secret = false;
-                head.extend(show(piece));
+                shown.extend(show(piece));
             }
-            head.extend_from_slice(end);
+            shown.extend_from_slice(end);
         }
     }
-    head
+    shown
 }
 
 /// Whether a line begins with the name of a field, whatever follows.

@@ -609,9 +609,10 @@ impl Trial<'_> {
         self.note_values(about, &heard);
         let outcome = outcome(about, &heard, &self.spec.scenario);
         let nothing = ShownResponse { body: Some(Vec::new()), ..ShownResponse::default() };
-        let ShownResponse { head, body, is_whole, is_cut } = heard.shown.unwrap_or(nothing);
+        let ShownResponse { head, body, trailers, is_whole, is_cut } =
+            heard.shown.unwrap_or(nothing);
         let elapsed_ns = heard.elapsed_ns;
-        Ended { place, head, body, is_whole, is_cut, values, checks, outcome, elapsed_ns }
+        Ended { place, head, body, trailers, is_whole, is_cut, values, checks, outcome, elapsed_ns }
     }
 
     fn found(

@@ -56,6 +56,8 @@ pub struct Ended {
     pub head: Vec<u8>,
     /// Its body without codings, as far as it was kept; none if it must not be shown.
     pub body: Option<Vec<u8>>,
+    /// Its trailer fields, as they may be shown; empty if there are none.
+    pub trailers: Vec<u8>,
     /// The response is whole and keeps the rules.
     pub is_whole: bool,
     /// More came than was kept.
