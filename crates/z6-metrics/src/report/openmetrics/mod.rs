@@ -137,20 +137,18 @@ fn common(metrics: &Metrics) -> String {
     common
 }
 
-/// Appends a label, with a comma if it is not the first.
+/// Appends a label, with a comma if it is not the first. Its value is made printable: the text may go to a terminal.
 fn push_label(out: &mut String, name: &str, value: &str) {
     if !out.is_empty() && !out.ends_with('{') {
         out.push(',');
     }
     out.push_str(name);
     out.push_str("=\"");
-    for char in value.chars() {
-        match char {
-            '\\' => out.push_str("\\\\"),
-            '"' => out.push_str("\\\""),
-            '\n' => out.push_str("\\n"),
-            other => out.push(other),
+    for char in z6_events::printable(value).chars() {
+        if matches!(char, '\\' | '"') {
+            out.push('\\');
         }
+        out.push(char);
     }
     out.push('"');
 }
@@ -392,7 +390,7 @@ mod tests {
         let mut out = "{".to_owned();
         push_label(&mut out, "a", "x\"y\\z\n\u{202e}");
         push_label(&mut out, "b", "");
-        assert_eq!(out, "{a=\"x\\\"y\\\\z\\n\u{202e}\",b=\"\"");
+        assert_eq!(out, "{a=\"x\\\"y\\\\z\\\\n\\\\u{202e}\",b=\"\"");
     }
 
     #[test]
