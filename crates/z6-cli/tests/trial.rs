@@ -173,7 +173,7 @@ fn a_journey_is_tried_over_http2() {
 }
 
 #[test]
-fn trailer_fields_are_shown_behind_the_body_without_secrets() {
+fn interim_responses_and_trailer_fields_are_shown_without_secrets() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let server = std::thread::spawn(move || {
@@ -184,7 +184,7 @@ fn trailer_fields_are_shown_behind_the_body_without_secrets() {
             while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
                 request.push(byte[0]);
             }
-            let response = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\
+            let response = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\
                 X-Sum: 17\r\nX-Key: a-secret-key\r\n\r\n";
             stream.write_all(response).unwrap();
         }
@@ -195,6 +195,8 @@ fn trailer_fields_are_shown_behind_the_body_without_secrets() {
     ));
     let tried = folder.run(&["try", "s.toml"]).expect(0).stdout;
     let shown = "\n< hi\n< (trailer fields)\n< X-Sum: 17\n< X-Key: ‹key›\n  key = ‹key›\n";
+    let interim = "\n< HTTP/1.1 103 Early Hints\n< Link: </a.css>\n<\n< HTTP/1.1 200 OK\n";
+    assert!(tried.contains(interim), "{tried}");
     assert!(tried.contains(shown) && !tried.contains("a-secret-key"), "{tried}");
     let whole = folder.run(&["try", "s.toml", "--show-secrets"]).expect(0).stdout;
     assert!(whole.contains("\n< X-Key: a-secret-key\n"), "{whole}");

@@ -145,8 +145,9 @@ impl Requests {
             let text = if came.is_whole { text } else { without_beginning(text, &hidden) };
             if has_decoded(&text, &hidden) { mark("hidden").into_bytes() } else { text }
         };
-        let [head, trailers] = [came.kept.head, came.kept.trailers]
+        let [interim, head, trailers] = [came.interim, came.kept.head, came.kept.trailers]
             .map(|lines| shown_fields(scenario, request, came, lines, &mut show));
+        let head = [interim, head].concat();
         let mut body = sought.replaced(&body, &mut unseen);
         if !came.is_all() {
             body = without_beginning(body, &hidden);
@@ -160,6 +161,8 @@ impl Requests {
 /// What came of a response.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Came<'a> {
+    /// The heads of interim responses, one behind the other.
+    pub(crate) interim: &'a [u8],
     /// Of the body, what was kept.
     pub(crate) kept: KeptResponse<'a>,
     /// It is a whole response, which keeps the rules.
@@ -171,6 +174,7 @@ pub(crate) struct Came<'a> {
 /// A response to be shown.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ShownResponse {
+    /// Those of interim responses come first.
     pub(crate) head: Vec<u8>,
     /// Without content codings; none if it must not be shown.
     pub(crate) body: Option<Vec<u8>>,
@@ -184,7 +188,8 @@ pub(crate) struct ShownResponse {
 impl<'a> Came<'a> {
     /// With all its secrets.
     pub(crate) fn unhidden(&self) -> ShownResponse {
-        let (head, trailers) = (self.kept.head.to_vec(), self.kept.trailers.to_vec());
+        let head = [self.interim, self.kept.head].concat();
+        let trailers = self.kept.trailers.to_vec();
         ShownResponse { head, body: Some(self.content().into_owned()), trailers, ..self.facts() }
     }
 

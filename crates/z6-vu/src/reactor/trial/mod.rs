@@ -558,7 +558,10 @@ impl Trial<'_> {
         // What came together with an error is none.
         let is_whole = heard.is_whole();
         match view.kept(input).filter(|kept| kept.body.is_some()) {
-            Some(kept) => self.show(request, &Came { kept, is_whole, is_cut: false }, heard),
+            Some(kept) => {
+                let interim = view::interim(&view.raw);
+                self.show(request, &Came { interim, kept, is_whole, is_cut: false }, heard);
+            }
             None => self.show_raw(request, view, is_whole, heard),
         }
     }
@@ -573,7 +576,7 @@ impl Trial<'_> {
     ) {
         let (head, body) = view::parts(&view.raw);
         let kept = KeptResponse { head, trailers: &[], body: Some(&body) };
-        self.show(request, &Came { kept, is_whole, is_cut: view.is_cut }, heard);
+        self.show(request, &Came { interim: &[], kept, is_whole, is_cut: view.is_cut }, heard);
     }
 
     /// The same from head and body.

@@ -52,7 +52,8 @@ pub struct Sent {
 pub struct Ended {
     /// The place of its request.
     pub place: TrialPlace,
-    /// Head of the response, as it may be shown; what was received, if that is no whole response.
+    /// Head of the response behind those of interim responses, as it may be shown; what was received, if that is no
+    /// whole response.
     pub head: Vec<u8>,
     /// Its body without codings, as far as it was kept; none if it must not be shown.
     pub body: Option<Vec<u8>>,

@@ -41,6 +41,8 @@ pub(super) struct Two {
 /// A response as text.
 #[derive(Debug, Default)]
 struct Shown {
+    /// Heads of interim responses.
+    interim: Vec<u8>,
     head: Vec<u8>,
     trailers: Vec<u8>,
     body: Vec<u8>,
@@ -217,9 +219,9 @@ impl Speaks {
     /// What came of a response over HTTP/2.
     pub(super) fn shown(&self, is_whole: bool) -> Option<Came<'_>> {
         let Speaks::Http2(two) = self else { return None };
-        let Shown { head, trailers, body, is_too_large, .. } = &two.response;
+        let Shown { interim, head, trailers, body, is_too_large, .. } = &two.response;
         let kept = KeptResponse { head, trailers, body: Some(body) };
-        Some(Came { kept, is_whole, is_cut: *is_too_large })
+        Some(Came { interim, kept, is_whole, is_cut: *is_too_large })
     }
 }
 
@@ -227,6 +229,9 @@ impl Shown {
     fn take(&mut self, seen: &Traced<'_>) {
         match *seen {
             Traced::Field { name: b":status", value, .. } => {
+                if self.is_interim {
+                    self.interim.append(&mut self.head);
+                }
                 self.is_interim = value.starts_with(b"1");
                 self.has_head = false;
                 self.head = [b"HTTP/2 ", value, b"\r\n\r\n"].concat();

@@ -1,6 +1,7 @@
 //! Reads a response a second time, to be shown whole: the session keeps of it what the scenario reads.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use z6_proto_http1::{Connection, Eof, Keep, KeptResponse, Limits, Received};
 
@@ -45,24 +46,33 @@ impl View {
     }
 }
 
-/// Head and body of what came of a response; the body without the framing of chunks, as far as it can be read.
+/// Head and body of what came of a response, interim responses before the head; the body without the framing of
+/// chunks, as far as it can be read.
 pub(super) fn parts(raw: &[u8]) -> (&[u8], Cow<'_, [u8]>) {
-    let mut end = 0;
-    let is_chunked = loop {
-        let rest = &raw[end..];
-        let Some(length) = rest.windows(4).position(|bytes| bytes == b"\r\n\r\n") else {
-            return (raw, Cow::Borrowed(&[]));
-        };
-        let head = &rest[..length + 4];
-        end += head.len();
-        let status = head.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
-        if !status.starts_with(b"1") || status.starts_with(b"101") {
-            let kept = KeptResponse { head, trailers: &[], body: None };
-            break kept.field("Transfer-Encoding").is_some();
-        }
-    };
-    let (head, body) = raw.split_at(end);
+    let Some(place) = final_head(raw) else { return (raw, Cow::Borrowed(&[])) };
+    let (head, body) = raw.split_at(place.end);
+    let kept = KeptResponse { head: &raw[place], trailers: &[], body: None };
+    let is_chunked = kept.field("Transfer-Encoding").is_some();
     (head, if is_chunked { Cow::Owned(unchunked(body)) } else { Cow::Borrowed(body) })
+}
+
+/// The heads of interim responses before a head that is whole.
+pub(super) fn interim(raw: &[u8]) -> &[u8] {
+    final_head(raw).map_or(&[], |place| &raw[..place.start])
+}
+
+/// Where the final head is, if it is whole.
+fn final_head(raw: &[u8]) -> Option<Range<usize>> {
+    let mut start = 0;
+    loop {
+        let rest = &raw[start..];
+        let length = rest.windows(4).position(|bytes| bytes == b"\r\n\r\n")? + 4;
+        let status = rest[..length].split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+        if !status.starts_with(b"1") || status.starts_with(b"101") {
+            return Some(start..start + length);
+        }
+        start += length;
+    }
 }
 
 /// The content of chunks, up to the first that cannot be read.
@@ -102,6 +112,7 @@ mod tests {
             let raw = format!("{head}{body}");
             let (read, found) = parts(raw.as_bytes());
             assert_eq!((read, &*found), (head.as_bytes(), content.as_bytes()), "{body}");
+            assert_eq!(interim(raw.as_bytes()), b"HTTP/1.1 100 Continue\r\n\r\n");
         }
         let raw = b"HTTP/1.1 200 OK\r\nSet-Co";
         assert_eq!(parts(raw), (&raw[..], Cow::Borrowed(&[][..])));
