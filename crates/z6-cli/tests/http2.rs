@@ -288,8 +288,13 @@ fn haproxy(program: &Path, folder: &Path, port: u16, is_tls: bool) -> Command {
 /// many lines. In plain text and over TLS.
 fn all_are_answered_and_counted(program: &str, prepare: Prepare, log: &str) {
     let Some(path) = find(program) else { return };
+    let start = |is_tls| Peer::start(|folder, port| prepare(&path, folder, port, is_tls));
+    these_are_answered_and_counted(start, log);
+}
+
+fn these_are_answered_and_counted(start: impl Fn(bool) -> Peer, log: &str) {
     for is_tls in [false, true] {
-        let server = Peer::start(|folder, port| prepare(&path, folder, port, is_tls));
+        let server = start(is_tls);
         let body = format!("method = 'POST'\nbody = '{}'", "a".repeat(1_000_000));
         for (vus, requests, more) in
             [(200, REQUESTS, ""), (100, 1_000, "method = 'HEAD'"), (5, 20, &body)]
@@ -321,4 +326,30 @@ fn node_counts_what_was_sent() {
 #[test]
 fn haproxy_counts_what_was_sent() {
     all_are_answered_and_counted("haproxy", haproxy, "output.log");
+}
+
+/// nginx, which it asks over HTTP/1.1, counts too.
+#[test]
+fn nghttpx_counts_what_was_sent() {
+    let Some(program) = find("nghttpx") else { return };
+    let Some(nginx) = nginx("", 1_000_000) else { return };
+    let start = |is_tls| {
+        Peer::start(|folder, port| {
+            let empty = folder.join("empty.conf");
+            fs::write(&empty, "").unwrap();
+            let mut command = Command::new(&program);
+            command.args(["--single-process", "--workers=1"]);
+            command.arg(format!("--conf={}", empty.display()));
+            command.arg(format!("--accesslog-file={}", folder.join("access.log").display()));
+            command.arg(format!("--backend=127.0.0.1,{}", nginx.port));
+            let tls = if is_tls { "" } else { ";no-tls" };
+            command.arg(format!("--frontend=127.0.0.1,{port}{tls}"));
+            if is_tls {
+                command.arg(folder.join("key.pem")).arg(folder.join("cert.pem"));
+            }
+            command
+        })
+    };
+    these_are_answered_and_counted(start, "access.log");
+    assert_eq!(nginx.count(), 2 * (u64::from(REQUESTS) + 1_020));
 }
