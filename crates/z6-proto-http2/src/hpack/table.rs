@@ -66,6 +66,9 @@ impl Table {
     pub(crate) fn set_size_max(&mut self, size_max: usize) {
         self.size_max = size_max;
         self.evict(size_max);
+        if self.text.len() > size_max {
+            self.cut_front();
+        }
     }
 
     /// The field that was inserted `age` insertions before the newest.
@@ -168,6 +171,17 @@ mod tests {
         table.set_size_max(0);
         insert(&mut table, "", "");
         assert!(values(&table).is_empty());
+    }
+
+    #[test]
+    fn text_that_was_evicted_is_cut_off_when_the_table_shrinks() {
+        let mut table = Table::new(1_000);
+        for number in 0..50 {
+            insert(&mut table, "name", &number.to_string());
+        }
+        table.set_size_max(100);
+        table.invariants();
+        assert_eq!(values(&table), ["49", "48"]);
     }
 
     #[test]
