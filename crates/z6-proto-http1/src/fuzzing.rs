@@ -7,18 +7,20 @@
 mod naive;
 
 use z6_http::field::parse_digits;
-use z6_http::{ID_BYTES, IdParts, RequestSpec};
+use z6_http::{ID_BYTES, IdParts, RequestSpec, is_redirect};
 
 use crate::chunked::ChunkedDecoder;
 use crate::connection::{Connection, Eof, Received};
 use crate::decoder::ResponseDecoder;
 use crate::error::{ProtocolError, ProtocolErrorKind};
+use crate::form::{Gap, RequestForm};
 use crate::irregularity::Irregularities;
 use crate::kept::Keep;
 use crate::limits::Limits;
 use crate::request::RequestTemplate;
 use crate::scan::Fault;
-use crate::server::{BadRequest, RequestBody, RequestPart, RequestReader};
+use crate::server::{BadRequest, RequestBody, RequestPart, RequestReader, read_whole};
+use crate::tunnel::{TunnelReply, connect_request, read_tunnel_reply};
 
 /// Limits small enough for a fuzzer to reach.
 const TIGHT: Limits = Limits {
@@ -64,6 +66,7 @@ fn decode_in_steps(decoder: &mut ResponseDecoder, bytes: &[u8], step: usize) -> 
     if let Err(error) = decoded {
         assert!(error.offset <= bytes.len() as u64, "offset beyond the input");
         assert_eq!(decoder.decode(b"more"), Err(error), "an error stays");
+        assert!(!error.name().is_empty());
     } else {
         assert_eq!(decoder.position(), consumed as u64);
         assert!(decoder.head_bytes() + decoder.body_bytes() <= consumed as u64);
@@ -102,6 +105,7 @@ pub fn fuzz_response_decoder(data: &[u8]) {
     assert_eq!(run(usize::MAX), whole, "a second time");
     check_response(&whole, bytes, options & 1 == 1, &limits);
     check_kept(&whole, bytes, options, limits);
+    check_tunnel_reply(bytes);
 }
 
 /// A response that was taken, without irregularities, is the one that the naive reader finds.
@@ -139,6 +143,7 @@ fn check_kept(outcome: &Outcome, bytes: &[u8], options: u8, limits: Limits) {
         let mut decoder = ResponseDecoder::new(limits);
         decoder.accept_upgrade(options & 0x80 != 0);
         decoder.keep(Keep { fields: true, body_bytes_max: Some(bytes.len()) });
+        decoder.keep_location(true);
         decoder.reset(is_head);
         let mut pieces = bytes.chunks(step);
         let last = pieces.find(|piece| decoder.decode(piece).is_ok_and(|now| now.complete));
@@ -148,6 +153,38 @@ fn check_kept(outcome: &Outcome, bytes: &[u8], options: u8, limits: Limits) {
             kept.fields().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
         assert_eq!(fields, naive.fields);
         assert_eq!(kept.body, Some(&naive.body[..]), "in steps of {step}");
+        for (name, value) in kept.fields() {
+            let name = String::from_utf8_lossy(name);
+            assert!(kept.field(&name).is_some_and(|first| first == value || fields.len() > 1));
+        }
+        let location = decoder.location().map(|location| location.value());
+        assert_eq!(location, is_redirect(naive.status).then(|| naive.location()));
+        assert!(decoder.kept_bytes() >= decoder.lend(Vec::new()).len());
+        decoder.give_up_body();
+        decoder.keep(Keep::default());
+        decoder.reset(is_head);
+        assert_eq!(decoder.kept(&[]), None, "nothing is kept any more");
+    }
+}
+
+/// What a proxy answers is found as soon as it is there, and is what the naive reader finds.
+fn check_tunnel_reply(bytes: &[u8]) {
+    let whole = read_tunnel_reply(bytes);
+    for part in 1..32 {
+        let reply = read_tunnel_reply(&bytes[..bytes.len() * part / 32]);
+        assert!(reply == TunnelReply::NeedMore || reply == whole, "{reply:?}, then {whole:?}");
+    }
+    let limits = Limits { head_bytes_max: usize::MAX, fields_max: 128, ..Limits::default() };
+    let Some(naive) = naive::Response::read(bytes, true, &limits) else {
+        return assert!(matches!(whole, TunnelReply::NeedMore | TunnelReply::NotHttp));
+    };
+    match naive.status {
+        101 => {}
+        status @ 200..300 => {
+            let bytes = naive.starts_at + naive.head_bytes;
+            assert_eq!(whole, TunnelReply::Open { bytes }, "{status}");
+        }
+        status => assert_eq!(whole, TunnelReply::Refused { status }),
     }
 }
 
@@ -208,7 +245,7 @@ fn check_chunked(bytes: &[u8], limits: &Limits) {
 }
 
 /// Wire fragments that reach deeper than raw bytes do.
-const FRAGMENTS: [&[u8]; 8] = [
+const FRAGMENTS: [&[u8]; 10] = [
     b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nuntil the end",
@@ -217,13 +254,16 @@ const FRAGMENTS: [&[u8]; 8] = [
     b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n",
     b"HTTP/1.1 200 OK\nbroken",
     b"\r\n",
+    b"HTTP/1.1 302 Found\r\nLocation: /a\r\nKeep-Alive: timeout=5\r\nContent-Length: 1\r\n\r\nx",
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
 ];
 
 /// Drives a connection with operations read from the bytes, two bytes each, only in orders that
-/// its contract allows, and compares it with a model of that contract.
+/// its contract allows, and compares it with a model of that contract. What is kept of responses changes when the
+/// connection begins anew.
 pub fn fuzz_connection(data: &[u8]) {
     let mut connection = Connection::new(TIGHT);
-    let mut completed = 0;
+    let (mut completed, mut is_upgraded) = (0, false);
     let mut operations = data.chunks_exact(2);
     while let Some(&[operation, argument]) = operations.next() {
         match operation % 8 {
@@ -234,12 +274,12 @@ pub fn fuzz_connection(data: &[u8]) {
                 let left = connection.unwritten().len();
                 connection.wrote(left.min(usize::from(argument)));
             }
-            3 => completed += receive(&mut connection, &[argument]),
+            3 => completed += receive(&mut connection, &mut is_upgraded, &[argument]),
             4 | 5 => {
-                let fragment = FRAGMENTS[usize::from(argument % 8)];
+                let fragment = FRAGMENTS[usize::from(argument) % FRAGMENTS.len()];
                 let at = usize::from(argument / 8).min(fragment.len());
-                completed += receive(&mut connection, &fragment[..at]);
-                completed += receive(&mut connection, &fragment[at..]);
+                completed += receive(&mut connection, &mut is_upgraded, &fragment[..at]);
+                completed += receive(&mut connection, &mut is_upgraded, &fragment[at..]);
             }
             6 if argument < 128 => completed += end_of_file(&mut connection),
             6 => {
@@ -247,9 +287,16 @@ pub fn fuzz_connection(data: &[u8]) {
                 assert_eq!(connection.io_error().is_some(), was_open);
                 assert!(connection.is_closing());
             }
+            _ if argument >= 240 => connection.give_up_body(),
             _ => {
                 connection.reset();
-                completed = 0;
+                (completed, is_upgraded) = (0, false);
+                connection.keep_location(argument & 1 != 0);
+                connection.accept_upgrade(argument & 2 != 0);
+                let body_bytes_max = (argument & 8 != 0).then_some(usize::from(argument >> 4));
+                connection.keep(Keep { fields: argument & 4 != 0, body_bytes_max });
+                let lent = Vec::with_capacity(usize::from(argument));
+                assert!(connection.lend(lent).is_empty());
             }
         }
         assert_eq!(connection.exchanges_completed(), completed);
@@ -257,22 +304,32 @@ pub fn fuzz_connection(data: &[u8]) {
     }
 }
 
-/// Returns how many exchanges this completed.
-fn receive(connection: &mut Connection, bytes: &[u8]) -> u64 {
+/// Returns how many exchanges this completed. Behind 101 bytes of another protocol may come.
+fn receive(connection: &mut Connection, is_upgraded: &mut bool, bytes: &[u8]) -> u64 {
     let was_open = connection.is_in_exchange();
     let had_written = connection.written_bytes() > 0;
     let left = connection.unwritten().len();
     let received = connection.received(bytes);
     match received {
         Received::NeedMore { .. } => {
-            assert!(bytes.is_empty() || was_open && connection.is_in_exchange());
+            let is_open = was_open && connection.is_in_exchange();
+            assert!(bytes.is_empty() || is_open || *is_upgraded && connection.is_closing());
             0
         }
         Received::Complete { response, .. } => {
             assert!(was_open && had_written && response.unsent_bytes == left);
             assert_eq!(connection.is_idle(), response.reusable);
-            let is_usual = (200..600).contains(&response.status);
-            assert!(response.status < 1_000 && !(100..200).contains(&response.status));
+            *is_upgraded = response.status == 101;
+            let is_usual = *is_upgraded || (200..600).contains(&response.status);
+            assert!(
+                response.status < 1_000
+                    && (!(100..200).contains(&response.status) || !response.reusable)
+            );
+            assert!(connection.location().is_none() || is_redirect(response.status));
+            assert_eq!(connection.irregularities(), response.irregularities);
+            if let Some(body) = connection.kept(bytes).and_then(|kept| kept.body) {
+                assert!(body.len() as u64 == response.body_bytes && body.len() <= 15);
+            }
             let out_of_range = Irregularities::STATUS_OUT_OF_RANGE;
             assert_eq!(response.irregularities.has(out_of_range), !is_usual);
             assert!(response.body_bytes < response.bytes_received);
@@ -336,7 +393,19 @@ pub fn fuzz_request_reader(data: &[u8]) {
         };
         assert!(naive.is_within, "taken beyond a limit: {naive:?}");
         assert_eq!((&naive.head, &naive.body), (head, body));
+        let Ok(Some(one)) = read_whole(&bytes[at..], &limits) else {
+            panic!("not whole at once: {naive:?}");
+        };
+        assert_eq!((one.head.bytes, &one.body, one.bytes), (&head[..], body, naive.len));
         at += naive.len;
+    }
+    match (read_whole(&bytes[at..], &limits), whole.1) {
+        (Ok(None), _) => {}
+        (Ok(Some(one)), _) => panic!("a request out of nothing: {one:?}"),
+        (Err(error), expected) => {
+            assert_eq!(Some(error), expected);
+            assert!((400..=505).contains(&error.status()));
+        }
     }
 }
 
@@ -418,7 +487,58 @@ pub fn fuzz_request_encoder(data: &[u8]) {
     };
     if let Ok(template) = RequestTemplate::encode(&spec) {
         check_request(&spec, &template);
+        check_form(&spec, &template, options);
     }
+    if let Ok(request) =
+        connect_request(host, spec.port, (options & 1 != 0).then_some("Basic eA=="))
+    {
+        let mut table = [httparse::EMPTY_HEADER; 4];
+        let mut parsed = httparse::Request::new(&mut table);
+        let whole = Ok(httparse::Status::Complete(request.len()));
+        assert_eq!(parsed.parse(&request), whole, "{}", request.escape_ascii());
+        assert_eq!(parsed.method, Some("CONNECT"));
+        assert_eq!(parsed.path.map(str::as_bytes), parsed.headers.first().map(|host| host.value));
+        assert_eq!(parsed.headers.len(), 2 + usize::from(options & 1));
+    }
+}
+
+/// A form that is filled in with what the request has there is that request, whichever fields are filled.
+fn check_form(spec: &RequestSpec<'_>, template: &RequestTemplate, options: u8) {
+    assert_eq!(template.is_head_method(), spec.method == "HEAD");
+    let is_filled = |field: usize| options >> (field % 3 + 5) & 1 != 0;
+    let Ok(form) = RequestForm::encode(spec, is_filled) else {
+        // A form is for bodies of any length.
+        let has_length =
+            spec.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Content-Length"));
+        let has_filled = (0..spec.headers.len()).any(is_filled);
+        return assert!(has_length || has_filled, "refused: {spec:?}");
+    };
+    let id = IdParts::default();
+    let target_of = |bytes: &[u8]| {
+        let target = bytes.split(|byte| *byte == b' ').nth(1);
+        target.map(<[u8]>::to_vec).unwrap_or_default()
+    };
+    let mut unfilled = Vec::new();
+    form.write_head(&mut unfilled, &id, 0, |_, _| ());
+    let mut expected = Vec::new();
+    template.render(&mut expected, &id);
+    let body_bytes = template.bytes().len() - template.head_bytes();
+    expected.truncate(template.head_bytes());
+    let target = target_of(&expected);
+    let target = target.strip_prefix(&target_of(&unfilled)[..]);
+    // A path of `*` has no prefix.
+    let Some(target) = target.filter(|_| body_bytes > 0 || spec.body.is_none()) else { return };
+    let mut filled = Vec::new();
+    form.write_head(&mut filled, &id, body_bytes, |gap, out| match gap {
+        Gap::Target => out.extend_from_slice(target),
+        Gap::Field(at) => {
+            out.extend_from_slice(spec.headers[at].1.as_bytes());
+        }
+        Gap::MoreFields => {}
+    });
+    assert_eq!(filled.escape_ascii().to_string(), expected.escape_ascii().to_string());
+    assert!(form.fixed_bytes() <= filled.len());
+    assert_eq!(form.is_head_method(), template.is_head_method());
 }
 
 /// What a server reads of an encoded request.

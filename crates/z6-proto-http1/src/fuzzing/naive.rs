@@ -135,6 +135,15 @@ impl Response {
     }
 }
 
+impl Response {
+    /// The `Location`; none if there are several.
+    pub(super) fn location(&self) -> Option<&[u8]> {
+        let mut all = values(&self.fields, "location");
+        let first = all.next()?;
+        all.all(|other| other == first).then_some(first)
+    }
+}
+
 enum Framing {
     Length(u64),
     Chunks,
