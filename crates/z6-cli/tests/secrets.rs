@@ -133,6 +133,57 @@ fn an_echo_of_a_secret_is_withheld() {
     assert_eq!(exported.matches("withheld").count(), 4, "{exported}");
 }
 
+/// The same of columns of a data file, of cookies, and of what set-up has extracted as secret.
+#[test]
+fn an_echo_of_a_column_a_cookie_or_a_value_of_set_up_is_withheld() {
+    const PASSWORD: &str = "data-pw-998877";
+    let url = server(|line| {
+        let asked = path(line);
+        let cookie = format!("Set-Cookie: sid={COOKIE}; Path=/\r\n");
+        match asked {
+            "/token" => ok("", TOKEN),
+            "/set" => ok(&cookie, &format!("={COOKIE}")),
+            "/coded" => ok("X-Coded: bG9hZDpkYXRhLXB3LTk5ODg3Nw==\r\n", ""),
+            "/cookie" => ok(&format!("X-Cookie: pre-{COOKIE}\r\n"), ""),
+            "/go" => format!(
+                "HTTP/1.1 302 Found\r\nLocation: /end?s={COOKIE}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            )
+            .into_bytes(),
+            _ => ok(&format!("X-Path: {asked}\r\nX-Token: {TOKEN}\r\n"), ""),
+        }
+    });
+    let folder = scenario(
+        &url,
+        "[[data]]\nname = 'd'\nfile = 'd.csv'\nsecret = ['pw']\n\
+         [setup]\nsequence = 'first'\n[[sequences]]\nname = 'first'\nsteps = [{ request = 'token' }]\n\
+         [[requests]]\nname = 'token'\npath = '/token'\nextract.tok = { body = true, secret = true }\n\
+         [[requests]]\nname = 'set'\npath = '/set'\nextract.same = { body = true }\n\
+         [[requests]]\nname = 'pw'\npath = '/p?{{d.pw}}'\nauth = { bearer = '{{run.tok}}' }\n\
+         extract.p = { header = 'X-Path' }\nextract.t = { header = 'X-Token' }\n\
+         [[requests]]\nname = 'coded'\npath = '/coded'\n\
+         auth = { basic = { user = 'load', password = '{{d.pw}}' } }\nextract.c = { header = 'X-Coded' }\n\
+         [[requests]]\nname = 'cookie'\npath = '/cookie'\nextract.k = { header = 'X-Cookie' }\n\
+         [[requests]]\nname = 'go'\npath = '/go'\nextract.u = { url = true }\n\
+         [[requests]]\nname = 'use'\npath = '/use?{{k}}'\nextract.plain = { status = true }\n\
+         [sequence]\nsteps = ['set', 'pw', 'coded', 'cookie', 'go', 'use']\n"
+            .replace("['set', 'pw', 'coded', 'cookie', 'go', 'use']",
+                "[{ request = 'set' }, { request = 'pw' }, { request = 'coded' }, { request = 'cookie' }, \
+                  { request = 'go' }, { request = 'use' }]")
+            .as_str(),
+    );
+    std::fs::write(folder.path("d.csv"), format!("id,pw\n1,{PASSWORD}\n")).unwrap();
+    let (tried, exported) = assert_no_leaks(&folder, &[PASSWORD, COOKIE, TOKEN]);
+    for name in ["same", "p", "t", "c", "k", "u"] {
+        assert!(tried.contains(&format!("\n  {name} = ‹{name}›\n")), "{name}: {tried}");
+    }
+    assert!(tried.contains("\n> GET /use?‹k› HTTP/1.1\n"), "{tried}");
+    assert!(tried.contains("\n  plain = 200\n"), "{tried}");
+    // Set-up is no part of the export.
+    assert_eq!(exported.matches("withheld").count(), 6, "{exported}");
+    let curl = z6(&folder, &["try", "s.toml", "--curl"]).expect(0).stdout;
+    assert_eq!(leaks_in(curl.as_bytes(), &[PASSWORD, COOKIE, TOKEN]), [""; 0], "{curl}");
+}
+
 #[test]
 fn a_redirect_that_is_not_followed_shows_no_secret() {
     for (location, words) in [

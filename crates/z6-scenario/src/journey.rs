@@ -656,6 +656,8 @@ pub struct Extract {
     pub is_required: bool,
     /// `when = "always"`: whether it is done after a failure as well.
     pub is_always: bool,
+    /// `secret = false`: the value may be logged, even if it is a cookie.
+    pub is_clear: bool,
     /// `select = "all"`: the value is a JSON array of all values that there are.
     pub is_list: bool,
 }

@@ -208,6 +208,7 @@ fn extract(
         default: default.map(|text| text.as_bytes().to_vec()),
         is_required: entry.flag("required").unwrap_or(true) && default.is_none(),
         is_always: entry.text("when") == Some("always"),
+        is_clear: entry.flag("secret") == Some(false),
         is_list,
     })
 }

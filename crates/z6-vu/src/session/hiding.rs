@@ -68,6 +68,11 @@ pub(super) fn is_in(value: &[u8], secret: &[u8]) -> bool {
     secret.len() >= SOUGHT_BYTES_MIN && position(value, secret).is_some()
 }
 
+/// Whether a value may be more than its bytes: escape sequences of JSON, HTML or a URL are in it.
+pub(super) fn has_escapes(value: &[u8]) -> bool {
+    value.iter().any(|byte| matches!(byte, b'%' | b'\\' | b'&'))
+}
+
 /// A text that was cut: the same without a beginning of a secret at its end.
 #[cfg(feature = "reactor")]
 pub(super) fn without_beginning(mut text: Vec<u8>, hidden: &[Hidden]) -> Vec<u8> {
@@ -86,11 +91,12 @@ pub(super) fn without_beginning(mut text: Vec<u8>, hidden: &[Hidden]) -> Vec<u8>
 /// Whether a text has a secret in it once it is decoded: with other escape sequences than those that are
 /// replaced, or somewhere in base64.
 pub(super) fn has_decoded(text: &[u8], hidden: &[Hidden]) -> bool {
-    let sought: Vec<&[u8]> = hidden
-        .iter()
-        .map(|hidden| hidden.bytes.as_slice())
-        .filter(|bytes| bytes.len() >= SOUGHT_BYTES_MIN)
-        .collect();
+    decodes_to(text, hidden.iter().map(|hidden| hidden.bytes.as_slice()))
+}
+
+/// The same for any secrets.
+pub(super) fn decodes_to<'s>(text: &[u8], secrets: impl Iterator<Item = &'s [u8]>) -> bool {
+    let sought: Vec<&[u8]> = secrets.filter(|bytes| bytes.len() >= SOUGHT_BYTES_MIN).collect();
     if sought.is_empty() {
         return false;
     }

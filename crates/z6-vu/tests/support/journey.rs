@@ -56,6 +56,7 @@ fn extract(variable: VariableId) -> Extract {
         default: None,
         is_required: true,
         is_always: false,
+        is_clear: false,
         is_list: false,
     }
 }

@@ -38,6 +38,7 @@ impl Case {
                     default: None,
                     is_required: !name.ends_with('?'),
                     is_always: false,
+                    is_clear: false,
                     is_list: false,
                 });
             }

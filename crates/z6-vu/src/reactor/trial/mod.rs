@@ -176,6 +176,8 @@ struct Link {
 /// What a session has said of an exchange.
 #[derive(Default)]
 struct Heard {
+    /// A byte of the request was to be written.
+    is_sent: bool,
     values: Vec<(VariableId, LoggedValue)>,
     failed_checks: u64,
     last: Option<Last>,
@@ -333,9 +335,6 @@ impl Trial<'_> {
             tell(Moment::NotSent { place, why });
             return false;
         }
-        for extract in &about.reading.extracts {
-            self.is_set[usize::from(extract.variable.0)] = false;
-        }
         let request = PlannedRequest {
             population: Population(0),
             actor: spec.actor,
@@ -348,6 +347,10 @@ impl Trial<'_> {
         loop {
             let place = TrialPlace { redirects: attempt, ..place };
             let heard = self.exchange(&request, target, place, tell);
+            // One that is not sent leaves what its response would give as it was.
+            for extract in about.reading.extracts.iter().filter(|_| heard.is_sent) {
+                self.is_set[usize::from(extract.variable.0)] = false;
+            }
             let redirected = match &heard.last {
                 Some(Last::Redirected { target, .. }) => Some(*target),
                 _ => None,
@@ -435,7 +438,7 @@ impl Trial<'_> {
         };
         let origin = origin(scenario, target, self.addresses[target.index()].first());
         tell(Moment::Sent(Sent { place, target, origin, bytes: shown }));
-        let heard = self.carry(&mut link, request, &bytes);
+        let heard = Heard { is_sent: true, ..self.carry(&mut link, request, &bytes) };
         let is_reusable = match &heard.last {
             Some(
                 Last::Done { reusable, .. }
@@ -627,7 +630,9 @@ impl Trial<'_> {
         let variable = self.spec.scenario.values.variables.get(usize::from(id.0));
         let name = variable.map(|variable| variable.name.clone()).unwrap_or_default();
         let is_secret = variable.is_some_and(|variable| variable.is_secret);
-        let value = match (value, self.requests.variable(request, id)) {
+        let about = self.spec.scenario.request(request.request);
+        let is_found = *value != LoggedValue::Missing || has_default(about, id);
+        let value = match (value, self.requests.variable(request, id).filter(|_| is_found)) {
             (_, None) => None,
             (value, Some(_))
                 if (is_secret || *value == LoggedValue::Withheld) && !self.spec.shows_secrets =>
@@ -643,14 +648,16 @@ impl Trial<'_> {
     /// Which variables have a value now.
     fn note_values(&mut self, about: &Request, heard: &Heard) {
         for (id, value) in &heard.values {
-            let has_default = about
-                .reading
-                .extracts
-                .iter()
-                .any(|extract| extract.variable == *id && extract.default.is_some());
-            self.is_set[usize::from(id.0)] = has_default || !matches!(value, LoggedValue::Missing);
+            self.is_set[usize::from(id.0)] =
+                has_default(about, *id) || !matches!(value, LoggedValue::Missing);
         }
     }
+}
+
+/// Whether the variable has a value after a response that does not give one.
+fn has_default(about: &Request, id: VariableId) -> bool {
+    let extracts = about.reading.extracts.iter();
+    extracts.filter(|extract| extract.variable == id).any(|extract| extract.default.is_some())
 }
 
 /// How a request ended, by the rules of the engine: status, then checks, then extractions.

@@ -7,7 +7,9 @@ use z6_http::template::{Template, ValueId};
 use z6_proto_http1::Keep;
 use z6_scenario::expression::CheckScratch;
 use z6_scenario::values::DrawnPosition;
-use z6_scenario::{Auth, BodyPart, ExtractFrom, Rendering, Request, Scenario};
+use z6_scenario::{
+    Auth, BodyPart, ExtractFrom, Rendering, Request, Scenario, ValueSource, ValueTable,
+};
 
 /// What one request needs.
 #[derive(Debug)]
@@ -18,6 +20,10 @@ pub(super) struct Compiled {
     pub(super) reads: Vec<ValueId>,
     /// The values that its checks and extractions read.
     pub(super) reads_after: Vec<ValueId>,
+    /// Secret columns, which what is extracted may repeat.
+    pub(super) secret_columns: Vec<ValueId>,
+    /// Both, each once.
+    pub(super) loads_after: Vec<ValueId>,
     /// The variables that its responses give, each once.
     pub(super) gives: Vec<VariableId>,
     /// Its own `Cookie` field, among its header fields.
@@ -67,6 +73,10 @@ impl Compiled {
             let all = scenario.populations.iter();
             (scratch, all.map(|users| drawn.of_population(&users.name)).collect())
         });
+        let secret_columns = match reading.extracts.is_empty() {
+            true => Vec::new(),
+            false => secret_columns(&scenario.values),
+        };
         let max = usize::try_from(scenario.limits.max_kept_body_bytes).unwrap_or(usize::MAX);
         let rendering = request.rendering.as_deref();
         let field = |name: &str| {
@@ -83,7 +93,9 @@ impl Compiled {
                 body_bytes_max: reads_body.then_some(max),
             },
             reads: rendering.map(values_of).unwrap_or_default(),
+            loads_after: each_once([&reads_after[..], &secret_columns].concat()),
             reads_after: each_once(reads_after),
+            secret_columns,
             gives: each_once(gives),
             cookie_field: field("Cookie"),
             host_field: field("Host").filter(is_filled),
@@ -93,6 +105,15 @@ impl Compiled {
             reads_fields,
         }
     }
+}
+
+/// The columns of data files that placeholders name, and that are secret.
+fn secret_columns(values: &ValueTable) -> Vec<ValueId> {
+    let is_one = |source: &ValueSource| {
+        matches!(source, ValueSource::Column { .. }) && values.is_secret(*source)
+    };
+    let all = (0..).map(ValueId).zip(&values.sources);
+    all.filter(|(_, source)| is_one(source)).map(|(id, _)| id).collect()
 }
 
 fn each_once<T: Ord>(mut ids: Vec<T>) -> Vec<T> {

@@ -1,11 +1,69 @@
 //! What is secret of an actor, to be kept out of texts that a log or a person is given.
 
 use z6_events::{PlannedRequest, VariableId};
+use z6_extract::Jar;
 use z6_http::template::{Filled, Template, ValueId, Values as _};
-use z6_scenario::{Auth, BodyPart, Rendering, ValueSource};
+use z6_scenario::{Auth, BodyPart, Rendering, Scenario, ValueSource, Variable};
 
-use super::Journeys;
-use crate::session::hiding::{Hidden, SOUGHT_BYTES_MIN, hide};
+use super::actors::Variables;
+use super::sending::Sending;
+use super::{Journeys, Setup};
+use crate::session::hiding::{
+    Hidden, SOUGHT_BYTES_MIN, decodes_to, has_escapes, has_secret, hide, is_in,
+};
+
+/// What is secret of one actor when a response is read; the secrets of the scenario apart.
+pub(super) struct SecretsOf<'a> {
+    pub(super) setup: &'a Setup,
+    pub(super) variables: &'a Variables,
+    /// Its cookies, unless they may be logged.
+    pub(super) jar: Option<&'a Jar>,
+    /// Secret columns, which are loaded.
+    pub(super) columns: &'a [ValueId],
+    pub(super) sending: &'a Sending,
+}
+
+impl SecretsOf<'_> {
+    /// Whether one of them is in a value: as it is, or in another form in which it may have been sent.
+    pub(super) fn are_in(&self, value: &[u8]) -> bool {
+        self.all().any(|secret| is_in(value, secret))
+            || ((self.setup.sends_base64 || has_escapes(value)) && decodes_to(value, self.all()))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &[u8]> {
+        let Setup { scenario, run, .. } = self.setup;
+        let variables = &scenario.values.variables;
+        let is_secret = |(_, variable): &(u16, &Variable)| variable.is_secret;
+        let secret = (0..).zip(variables).filter(is_secret).map(|(id, _)| id);
+        let kept = secret.flat_map(move |id| {
+            let own = self.variables.get(usize::from(id), variables.len());
+            [own, run.get(VariableId(id))].into_iter().flatten().map(|stored| stored.bytes)
+        });
+        let columns = self.columns.iter().filter_map(|id| self.sending.value(*id));
+        kept.chain(self.jar.into_iter().flat_map(Jar::values))
+            .chain(columns.map(|value| value.bytes))
+    }
+}
+
+/// Whether a request has a secret in base64 that is no secret of the scenario by itself.
+pub(super) fn sends_base64(scenario: &Scenario) -> bool {
+    let values = &scenario.values;
+    let is_secret = |id| {
+        let source: Option<ValueSource> = values.source(id);
+        source.is_some_and(|source| {
+            values.is_secret(source) && !matches!(source, ValueSource::Secret(_))
+        })
+    };
+    let sends = |rendering: &Rendering| {
+        let is_basic = matches!(rendering.auth, Some(Auth::Basic { .. }));
+        let mut all = templates(rendering);
+        all.any(|template| {
+            template.values().any(is_secret)
+                && (is_basic || template.shown(|_| String::new()).contains("base64"))
+        })
+    };
+    scenario.requests.iter().filter_map(|request| request.rendering.as_deref()).any(sends)
+}
 
 impl Journeys {
     /// All secret values that are set for the actor of a request, what the request makes of them, and its
@@ -85,7 +143,9 @@ impl Journeys {
             return;
         };
         for slot in templates(rendering).flat_map(Template::placeholders) {
-            let Some(name) = slot.values().find_map(|id| self.secret_name(id)) else { continue };
+            self.load(&slot.values().collect::<Vec<_>>(), request);
+            let name = slot.values().find_map(|id| self.hidden_name(id, hidden));
+            let Some(name) = name else { continue };
             let bytes = self.text(&slot, request);
             if bytes.len() >= SOUGHT_BYTES_MIN {
                 hide(&name, &bytes, true, hidden);
@@ -105,6 +165,16 @@ impl Journeys {
             template.write(&filled, &part, &mut out);
         }
         out
+    }
+
+    /// The name of a value that is loaded, if it is a secret or has one of these in it.
+    pub(super) fn hidden_name(&self, id: ValueId, hidden: &[Hidden]) -> Option<String> {
+        let values = &self.setup.scenario.values;
+        self.secret_name(id).or_else(|| {
+            let value = self.sending.value(id)?;
+            let source = values.source(id).filter(|_| has_secret(value.bytes, hidden))?;
+            Some(values.name_of(source))
+        })
     }
 
     /// The name of a value, if it is a secret.

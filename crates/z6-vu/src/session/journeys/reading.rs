@@ -16,11 +16,13 @@ use z6_proto_http1::KeptResponse;
 use z6_scenario::expression::{Body, Outcome};
 use z6_scenario::{Extract, ExtractFrom, LogValues, Request, Scenario};
 
-use super::actors::{Stored, Variables};
+use super::actors::Stored;
+use super::compiled::Compiled;
+use super::hidden::SecretsOf;
 use super::{Journeys, Setup, keyed_digest};
 use crate::engine::Input;
 use crate::session::Output;
-use crate::session::hiding::{has_secret, is_in};
+use crate::session::hiding::has_secret;
 use crate::session::requests::Note;
 
 /// Fields of a response for which there is room without an allocation; and trailer fields.
@@ -171,9 +173,9 @@ impl Journeys {
         let Journeys { setup, compiled, sending, actors, arena, queue, filled, list, room, .. } =
             self;
         let variables = setup.scenario.values.variables.len();
-        let compiled = &mut compiled[request.request.index()];
+        let Compiled { extracts, secret_columns, .. } = &mut compiled[request.request.index()];
         let state = actors.enter((request.population, request.actor));
-        let extracts = about.reading.extracts.iter().zip(&mut compiled.extracts);
+        let extracts = about.reading.extracts.iter().zip(extracts);
         for (extract, (scratch, drawn)) in extracts {
             if !is_success && !extract.is_always {
                 continue;
@@ -246,7 +248,11 @@ impl Journeys {
             let value = match found {
                 Ok(value) => {
                     state.variables.set(index, variables, Some(value));
-                    setup.logged(extract, value.bytes, &state.variables, arena)
+                    let jar = (!extract.is_clear).then_some(&state.jar);
+                    let variables = &state.variables;
+                    let columns = &secret_columns[..];
+                    let secrets = SecretsOf { setup, variables, jar, columns, sending };
+                    setup.logged(extract, value.bytes, &secrets, arena)
                 }
                 Err(reason) => {
                     count = None;
@@ -280,14 +286,14 @@ impl Setup {
         &self,
         extract: &Extract,
         value: &[u8],
-        known: &Variables,
+        secrets: &SecretsOf<'_>,
         arena: &mut Vec<u8>,
     ) -> LoggedValue {
         let variables = &self.scenario.values.variables;
         let is_secret = variables
             .get(usize::from(extract.variable.0))
             .is_some_and(|variable| variable.is_secret);
-        if is_secret || has_secret(value, &self.hidden) || self.has_secret_of(value, known) {
+        if is_secret || has_secret(value, &self.hidden) || secrets.are_in(value) {
             return LoggedValue::Withheld;
         }
         let Scenario { limits, log, .. } = &*self.scenario;
@@ -299,16 +305,6 @@ impl Setup {
         }
         let digest = keyed_digest(&self.digest_key, value);
         LoggedValue::Digest { digest, length: value.len() as u64 }
-    }
-
-    /// Whether the value of a secret variable is in a value of the same actor.
-    fn has_secret_of(&self, value: &[u8], known: &Variables) -> bool {
-        let all = &self.scenario.values.variables;
-        let is_in = |(index, _): (usize, _)| {
-            let secret = known.get(index, all.len());
-            secret.is_some_and(|secret| is_in(value, secret.bytes))
-        };
-        all.iter().enumerate().filter(|(_, variable)| variable.is_secret).any(is_in)
     }
 
     fn missing(&self, extract: &Extract, reason: &str) -> String {

@@ -352,11 +352,11 @@ impl Journeys {
         self.sending.load(reads, &sources, request);
     }
 
-    /// The values that checks and extractions of the request read.
+    /// The values that checks and extractions of the request read, and those that its response may repeat in secret.
     pub(super) fn load_for_reading(&mut self, request: &PlannedRequest) {
         let key = (request.population, request.actor);
         let sources = self.setup.sources(self.actors.get(key));
-        let reads: &[ValueId] = &self.compiled[request.request.index()].reads_after;
+        let reads: &[ValueId] = &self.compiled[request.request.index()].loads_after;
         self.sending.load(reads, &sources, request);
     }
 }

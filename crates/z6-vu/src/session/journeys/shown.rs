@@ -20,9 +20,11 @@ impl Journeys {
         request: &PlannedRequest,
     ) -> Option<Vec<u8>> {
         let ids: Vec<ValueId> = template.values().collect();
+        let hidden = self.hidden(request);
         self.load(&ids, request);
         let is_text = |id| self.sending.value(id).is_none_or(|value| value.is_text);
-        let masked = template.masked(|id| Some((mark(&self.secret_name(id)?), is_text(id))));
+        let masked =
+            template.masked(|id| Some((mark(&self.hidden_name(id, &hidden)?), is_text(id))));
         if masked == *template {
             return None;
         }

@@ -52,6 +52,7 @@ fn extract(variable: VariableId, from: ExtractFrom) -> Extract {
         default: None,
         is_required: true,
         is_always: false,
+        is_clear: false,
         is_list: false,
     }
 }

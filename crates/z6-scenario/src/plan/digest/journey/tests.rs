@@ -25,6 +25,7 @@ fn sample() -> Scenario {
         default: None,
         is_required: true,
         is_always: false,
+        is_clear: false,
         is_list: false,
     }];
     if let Some(rendering) = &mut scenario.requests[2].rendering {
