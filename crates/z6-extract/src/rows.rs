@@ -541,8 +541,10 @@ impl Record {
                 None => {
                     let breaks = text.iter().take_while(|byte| matches!(byte, b'\n' | b'\r'));
                     let (empty, rest) = text.split_at(breaks.count());
-                    self.pass(empty, rows.line)?;
-                    rows.line += line_ends(empty);
+                    for piece in empty.split_inclusive(|byte| *byte == b'\n') {
+                        self.pass(piece, rows.line)?;
+                        rows.line += line_ends(piece);
+                    }
                     text = rest;
                     if text.is_empty() {
                         return Ok(());

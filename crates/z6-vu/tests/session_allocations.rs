@@ -75,6 +75,7 @@ fn scenario() -> Scenario {
         default: None,
         is_required: true,
         is_always: false,
+        is_clear: false,
         is_list: false,
     };
     request.reading.extracts = vec![
