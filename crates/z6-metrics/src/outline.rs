@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use z6_events::Tick;
 use z6_scenario::{
-    ArrivalStamps, Assertion, ConnectionReuse, Goal, RunModel, Scenario, Tag, Target, ThinkTime,
+    ArrivalStamps, Assertion, ConnectionReuse, Goal, RunModel, Scenario, Tag, Target, Users,
 };
 
 /// A scenario without what is irrelevant to figures.
@@ -45,7 +45,7 @@ impl Outline {
         Outline {
             name: scenario.name().to_owned(),
             model: scenario.model(),
-            thinks: scenario.populations.iter().any(|users| users.think_time != ThinkTime::None),
+            thinks: scenario.populations.iter().any(Users::thinks),
             leaves_stamps_out: scenario.runtime.arrival_stamps == ArrivalStamps::Auto
                 && !scenario.has_pauses(),
             warmup: Tick(scenario.runtime.warmup_ns),

@@ -386,7 +386,7 @@ fn place_words(target: &crate::model::Target) -> String {
     }
 }
 
-fn think_words(think_time: ThinkTime) -> String {
+pub(super) fn think_words(think_time: ThinkTime) -> String {
     let ms = |ns: u64| format!("{} ms", unscaled(ns, 6));
     match think_time {
         ThinkTime::None => "none".to_owned(),

@@ -17,7 +17,7 @@ use crate::expression::Check;
 #[cfg(doc)]
 use crate::expression::LastValue;
 use crate::load::limits::defaults;
-use crate::model::Request;
+use crate::model::{Request, ThinkTime};
 use crate::plan::{Region, count_places};
 use crate::values::{MadeBy, Order, Per};
 
@@ -259,6 +259,15 @@ impl From<Region> for FlowPart {
     }
 }
 
+impl Flow {
+    /// Whether a step has a think time of its own.
+    #[must_use]
+    pub fn has_think_times(&self) -> bool {
+        let mut all = FlowPart::ALL.into_iter().flat_map(|part| self.steps_of(part));
+        all.any(|step| step.think_time.is_some())
+    }
+}
+
 /// One step of a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SequenceStep {
@@ -268,6 +277,8 @@ pub struct SequenceStep {
     pub repeat: Repeat,
     /// What follows a failure of it; none: as the sequence says.
     pub on_failure: Option<OnFailure>,
+    /// The pause after each of its requests; none: that of the population.
+    pub think_time: Option<ThinkTime>,
 }
 
 /// How many times in a row a step is done: as many places as `max`, of which so many are taken as are

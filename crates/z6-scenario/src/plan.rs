@@ -110,6 +110,8 @@ pub struct Plan {
     named_targets: Box<[Option<TargetId>]>,
     targets: Weights,
     think_time: ThinkTime,
+    /// Those of steps, by list of steps and index in it, if there are any.
+    step_thinks: Option<Box<[Box<[ThinkTime]>; 4]>>,
     request_draws: Domain,
     target_draws: Domain,
     think_draws: Domain,
@@ -122,6 +124,16 @@ pub struct Plan {
     vus: VuSchedule,
     arrivals: ArrivalSchedule,
     values: PlannedValues,
+}
+
+/// The list of steps of a region, by its number in [`FlowPart::ALL`].
+const fn list_of(region: Region) -> usize {
+    match region {
+        Region::Start => 0,
+        Region::Iteration(_) => 1,
+        Region::Renewal(_) => 2,
+        Region::End => 3,
+    }
 }
 
 impl Plan {
@@ -148,6 +160,12 @@ impl Plan {
         let after_failures = parts.map(|part| {
             let steps = flow.steps_of(part).iter();
             steps.map(|step| step.on_failure.unwrap_or(flow.on_failure)).collect()
+        });
+        let step_thinks = flow.has_think_times().then(|| {
+            parts.map(|part| {
+                let steps = flow.steps_of(part).iter();
+                steps.map(|step| step.think_time.unwrap_or(users.think_time)).collect()
+            })
         });
         let has_ranges = start.has_ranges() || steps.has_ranges();
         let end_ns = scenario.end_ns();
@@ -185,6 +203,7 @@ impl Plan {
             named_targets: scenario.requests.iter().map(|request| request.target).collect(),
             targets: Weights::new(scenario.targets.iter().map(|target| target.weight_micro)),
             think_time: users.think_time,
+            step_thinks: step_thinks.map(Box::new),
             request_draws: draws(Label::REQUEST),
             target_draws: draws(Label::TARGET),
             think_draws: draws(Label::THINK),
@@ -311,13 +330,8 @@ impl Plan {
     /// What follows a request that failed at a place.
     #[must_use]
     pub fn on_failure(&self, place: Place) -> OnFailure {
-        let of = match place.region {
-            Region::Start => 0,
-            Region::Iteration(_) => 1,
-            Region::Renewal(_) => 2,
-            Region::End => 3,
-        };
-        let after = || self.after_failures[of].get(self.step_index(place)?).copied();
+        let after =
+            || self.after_failures[list_of(place.region)].get(self.step_index(place)?).copied();
         after().unwrap_or_default()
     }
 
@@ -461,7 +475,11 @@ impl Plan {
     }
 
     fn think_ns(&self, actor: Actor, step: Step) -> u64 {
-        match self.think_time {
+        let think_time = match &self.step_thinks {
+            None => self.think_time,
+            Some(all) => self.step_think(all, self.place(actor, step)),
+        };
+        match think_time {
             ThinkTime::None => 0,
             ThinkTime::Constant { duration_ns } => duration_ns,
             ThinkTime::Random { min_ns, max_ns } if max_ns <= min_ns => min_ns,
@@ -472,6 +490,13 @@ impl Plan {
                 self.think_draws.generator(actor.0, step.0).exponential_ns(mean_ns, max_ns)
             }
         }
+    }
+
+    /// The think time of the step that has a place.
+    #[cold]
+    fn step_think(&self, all: &[Box<[ThinkTime]>; 4], place: Place) -> ThinkTime {
+        let of = || all[list_of(place.region)].get(self.step_index(place)?).copied();
+        of().unwrap_or(self.think_time)
     }
 
     /// How long after an iteration (from 0) has begun the next begins at the earliest, nanoseconds; none

@@ -102,7 +102,11 @@ fn everything() -> Vec<ScenarioBuilder> {
         .named_sequence(
             "first",
             [
-                StepBuilder::new("read").repeat(2).on_failure(OnFailure::StopVu).group("in"),
+                StepBuilder::new("read")
+                    .repeat(2)
+                    .on_failure(OnFailure::StopVu)
+                    .group("in")
+                    .think_time(MS),
                 StepBuilder::sequence("second").only_if("last.failed"),
                 StepBuilder::new("read").repeat_while("last.status == 200", 3).pause(MS),
                 StepBuilder::new("read").repeat_until("vu > 3", 3),
@@ -129,7 +133,11 @@ fn everything() -> Vec<ScenarioBuilder> {
         .add_step(StepBuilder::new("write").for_each("ids", "own", 2).pause(MS))
         .add_step(StepBuilder::choose([(2, StepBuilder::sequence("second"))]).repeat_between(1, 2))
         .add_step(
-            StepBuilder::new("send").repeat_between(1, 3).on_failure(OnFailure::StopRun).group("x"),
+            StepBuilder::new("send")
+                .repeat_between(1, 3)
+                .on_failure(OnFailure::StopRun)
+                .group("x")
+                .think_time(MS),
         )
         .latency_max(Quantile::P50, MS)
         .latency_max(Quantile::P75, MS)

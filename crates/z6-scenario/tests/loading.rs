@@ -7,7 +7,7 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
-use z6_events::{RequestId, TargetId};
+use z6_events::{Actor, RequestId, Step, TargetId};
 use z6_scenario::*;
 
 struct OneFile;
@@ -202,6 +202,7 @@ fn sequences_refer_by_index() {
         request: RequestId(request),
         repeat: Repeat::times(repeat),
         on_failure: None,
+        think_time: None,
     };
     assert_eq!(scenario.populations[0].flow.steps, [step(0, 1), step(1, 5), step(2, 1)]);
     assert_eq!(scenario.steps_per_iteration(), 7);
@@ -216,6 +217,7 @@ fn a_flow_has_start_steps_and_renewals() {
         request: RequestId(request),
         repeat: Repeat { min, max },
         on_failure,
+        think_time: None,
     };
     let login = [step(0, 1, 1, Some(OnFailure::StopVu)), step(1, 2, 2, None)];
     assert_eq!(scenario.populations[0].flow.start, login);
@@ -233,6 +235,31 @@ fn a_flow_has_start_steps_and_renewals() {
     let ends = valid("conditions").scenario.populations[0].flow.end.clone();
     assert_eq!(ends, [step(0, 1, 1, None), step(1, 1, 1, None)]);
     assert_eq!(valid("populations").scenario.populations[0].flow.end, [step(0, 1, 1, None)]);
+}
+
+/// A step says what its requests are followed by, and those of a sequence that say nothing.
+#[test]
+fn a_step_has_a_think_time_of_its_own() {
+    let text = "runtime = { duration_seconds = 1, vus = 1 }\ntarget.base_url = 'http://h'\n\
+        think_time = { type = 'constant', duration_ms = 1 }\n\
+        requests = [{ name = 'a', path = '/' }, { name = 'b', path = '/' }]\n\
+        [[sequences]]\nname = 'both'\nsteps = [{ request = 'a' }, \
+        { request = 'b', think_time = { type = 'constant', duration_ms = 0 } }]\n\
+        [sequence]\nstart = 'both'\nsteps = [{ request = 'a' }, { request = 'b', repeat = 2, \
+        think_time = { type = 'random', min_ms = 20, max_ms = 30 } }, \
+        { sequence = 'both', think_time = { type = 'constant', duration_ms = 3 } }]\n";
+    let scenario = Scenario::from_toml(text).unwrap();
+    let plan = Plan::new(&scenario, 1);
+    let think_ms = |step| plan.step(Actor(0), Step(step)).think_ns / MS;
+    let all: Vec<u64> = (0..12).map(think_ms).collect();
+    let is_drawn = |ms: u64| (20..=30).contains(&ms);
+    assert_eq!(all[..3], [1, 0, 1]);
+    assert!(is_drawn(all[3]) && is_drawn(all[4]) && is_drawn(all[9]), "{all:?}");
+    assert_eq!((all[5], all[6], all[7], all[10]), (3, 0, 1, 3));
+    let words = scenario.describe().to_string();
+    assert!(words.contains("2 x b (think time 20 ms to 30 ms)"), "{words}");
+    let wrong = text.replace("type = 'random'", "type = 'never'");
+    assert!(Scenario::from_toml(&wrong).unwrap_err().to_string().contains("never"));
 }
 
 #[test]

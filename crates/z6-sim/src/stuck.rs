@@ -36,12 +36,12 @@ impl fmt::Display for ZeroDelays {
 }
 
 fn has_no_think_time(users: &Users) -> bool {
-    match users.think_time {
+    users.think_times().all(|think_time| match think_time {
         ThinkTime::None => true,
         ThinkTime::Constant { duration_ns } => duration_ns == 0,
         ThinkTime::Random { max_ns, .. } => max_ns == 0,
         ThinkTime::Exponential { mean_ns, max_ns } => mean_ns == 0 || max_ns == 0,
-    }
+    })
 }
 
 /// Whether a run is known to stay at its first instant forever: a VU begins there and does any number of

@@ -76,11 +76,7 @@ impl PopulationBuilder {
     /// A pause of this length after each request. Default: none.
     #[must_use]
     pub fn think_time(mut self, length: Duration) -> Self {
-        let entries = [
-            ("type".to_owned(), Value::text("constant")),
-            ("duration_ms".to_owned(), millis(length)),
-        ];
-        self.settings.set("think_time", "think_time", Value::Table(entries.into()));
+        self.settings.set("think_time", "think_time", constant_think(length));
         self
     }
 
@@ -95,6 +91,13 @@ impl PopulationBuilder {
         self.settings.set("think_time", "think_time_exponential", Value::Table(entries.into()));
         self
     }
+}
+
+/// A think time that is always this long.
+pub(super) fn constant_think(length: Duration) -> Value {
+    let entries =
+        [("type".to_owned(), Value::text("constant")), ("duration_ms".to_owned(), millis(length))];
+    Value::Table(entries.into())
 }
 
 /// `period_ms`.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::ScenarioBuilder;
+use super::population::constant_think;
 use super::text::{Settings, Value, seconds};
 use crate::journey::OnFailure;
 
@@ -134,6 +135,12 @@ impl StepBuilder {
     #[must_use]
     pub fn pause(self, time: Duration) -> StepBuilder {
         self.set("pause_ms", super::text::millis(time))
+    }
+
+    /// A pause of this length after each of its requests. Default: the think time of the population.
+    #[must_use]
+    pub fn think_time(self, length: Duration) -> StepBuilder {
+        self.set("think_time", constant_think(length))
     }
 
     /// What follows a failure of it. Default: as the sequence says.

@@ -3,7 +3,7 @@
 use std::iter::Peekable;
 use std::ops::Range;
 
-use super::{Description, counted, one_line, span};
+use super::{Description, counted, one_line, span, think_words};
 use crate::journey::{
     Block, BlockKind, Branch, Condition, ConditionId, DataFile, Flow, FlowPart, OnEnd, OnFailure,
     Repeat, SequenceStep,
@@ -143,10 +143,10 @@ impl Scenario {
 
     fn step_words(&self, step: &SequenceStep) -> String {
         let words = repeated(step.repeat, self.request(step.request).name.clone());
-        match step.on_failure {
-            Some(what) => format!("{words} (a failure {})", failure_words(what)),
-            None => words,
-        }
+        let failure = step.on_failure.map(|what| format!("a failure {}", failure_words(what)));
+        let think = step.think_time.map(|time| format!("think time {}", think_words(time)));
+        let more: Vec<String> = failure.into_iter().chain(think).collect();
+        if more.is_empty() { words } else { format!("{words} ({})", more.join(", ")) }
     }
 
     pub(super) fn describe_values(&self, rows: &mut Description) {

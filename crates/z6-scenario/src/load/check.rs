@@ -41,11 +41,12 @@ fn is_idle_after_warmup(runtime: &Runtime, users: &Users, end_ns: u64) -> bool {
         let schedule = ArrivalSchedule::of_users(users, Some(end_ns), runtime.iterations);
         schedule.arrivals_expected()
     };
-    let least_think_ns = match users.think_time {
+    let least = |think_time| match think_time {
         ThinkTime::Constant { duration_ns } => duration_ns,
         ThinkTime::Random { min_ns, .. } => min_ns,
         ThinkTime::None | ThinkTime::Exponential { .. } => 0,
     };
+    let least_think_ns = users.think_times().map(least).min().unwrap_or(0);
     // A step that is not the first is planned after the think time of the one before it.
     let first_steps_only = users.flow.steps.is_empty() || least_think_ns >= end_ns;
     let starts_at_once = users.start_after_ns == 0;

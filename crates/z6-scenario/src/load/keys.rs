@@ -525,7 +525,7 @@ pub(crate) static SEQUENCE: Table = Table {
     variants: &[],
 };
 
-static STEP_KEYS: [Key; 13] = [
+static STEP_KEYS: [Key; 14] = [
     text("request").or_words("none"),
     text("sequence").or_words("none"),
     key("choose", Kind::Tables(&CHOOSE)),
@@ -538,6 +538,7 @@ static STEP_KEYS: [Key; 13] = [
     count("max", 1, limits::MAX_PASSES),
     millis("pause_ms", limits::MAX_DURATION_NS).or(0),
     key("on_failure", ON_FAILURE).or_words("that of [sequence]"),
+    key("think_time", Kind::Table(&THINK_TIME)),
     text("group").or_words("none"),
 ];
 

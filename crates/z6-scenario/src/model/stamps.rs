@@ -1,6 +1,6 @@
 //! Whether a run records when responses had arrived.
 
-use super::{RunModel, Scenario, ThinkTime};
+use super::{RunModel, Scenario, Users};
 
 /// `arrival_stamps`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,7 +40,7 @@ impl Scenario {
     /// Whether a generator that keeps up has time to spare: in the open model, and with think time.
     #[must_use]
     pub fn has_pauses(&self) -> bool {
-        let thinks = self.populations.iter().any(|users| users.think_time != ThinkTime::None);
+        let thinks = self.populations.iter().any(Users::thinks);
         self.model() != RunModel::Closed || thinks
     }
 

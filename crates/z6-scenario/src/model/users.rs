@@ -91,6 +91,19 @@ impl Users {
         }
     }
 
+    /// Whether there is a pause after some of its steps.
+    #[must_use]
+    pub fn thinks(&self) -> bool {
+        self.think_times().any(|think_time| think_time != ThinkTime::None)
+    }
+
+    /// The think times of the steps of iterations, or the one of all requests that are drawn.
+    pub fn think_times(&self) -> impl Iterator<Item = ThinkTime> {
+        let steps = self.flow.steps.iter();
+        let of_steps = steps.map(|step| step.think_time.unwrap_or(self.think_time));
+        of_steps.chain(self.flow.steps.is_empty().then_some(self.think_time))
+    }
+
     /// Whether responses or draws have a say in which steps their actors take.
     pub(super) fn has_journeys(&self) -> bool {
         let Flow { start, steps, renew, end, on_failure, empty_iteration_ns, groups: _, blocks } =

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use z6_events::{Actor, Phase, Step, TargetId, Tick};
 
 use super::Plan;
+use crate::journey::{Flow, FlowPart};
 use crate::model::{
     Arrivals, Model, RateStage, Request, Scenario, Schedule, Shape, ThinkTime, VuStage,
 };
@@ -50,6 +51,13 @@ pub fn plan_digest(scenario: &Scenario, seed: u64) -> [u8; 32] {
         form.populations(scenario, &plan);
     }
     // Nothing where there are none: such scenarios keep their digests.
+    for (number, users) in (0..).zip(&scenario.populations) {
+        if users.flow.has_think_times() {
+            form.0.update(b"step think times\0");
+            form.number(number);
+            form.step_think_times(&users.flow);
+        }
+    }
     for (phase, name) in [(Phase::SetUp, "setup\0"), (Phase::TearDown, "teardown\0")] {
         if let Some(mut scenario) = scenario.of_phase(phase, 1) {
             // A timeout.
@@ -171,6 +179,21 @@ impl Form {
             ThinkTime::Constant { duration_ns } => self.numbers(&[1, duration_ns]),
             ThinkTime::Random { min_ns, max_ns } => self.numbers(&[2, min_ns, max_ns]),
             ThinkTime::Exponential { mean_ns, max_ns } => self.numbers(&[3, mean_ns, max_ns]),
+        }
+    }
+
+    /// 0 where a step has none of its own, or its place from 1 and the think time.
+    fn step_think_times(&mut self, flow: &Flow) {
+        for part in FlowPart::ALL {
+            for (place, step) in (1..).zip(flow.steps_of(part)) {
+                match step.think_time {
+                    None => self.number(0),
+                    Some(think_time) => {
+                        self.number(place);
+                        self.think_time(think_time);
+                    }
+                }
+            }
         }
     }
 

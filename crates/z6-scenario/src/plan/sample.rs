@@ -137,6 +137,7 @@ pub(super) fn journey() -> Scenario {
         request: RequestId(request),
         repeat: Repeat { min, max },
         on_failure: None,
+        think_time: None,
     };
     scenario.populations[0].flow.start = vec![step(0, 1, 1)];
     scenario.populations[0].flow.steps = vec![step(1, 1, 3), step(2, 1, 1)];

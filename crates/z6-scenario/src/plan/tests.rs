@@ -22,6 +22,7 @@ fn session() -> Scenario {
         request: RequestId(request),
         repeat: Repeat::times(repeat),
         on_failure: None,
+        think_time: None,
     });
     let flow = Flow { steps: sequence.to_vec(), ..Flow::default() };
     let mut scenario = scenario();
@@ -229,7 +230,7 @@ type Change = fn(&mut Scenario);
 
 #[test]
 fn the_digest_covers_what_the_workload_depends_on() {
-    let changes: [(&str, Change); 19] = [
+    let changes: [(&str, Change); 21] = [
         ("schedule", |s| s.populations[0].schedule = Schedule::Constant { vus: 5 }),
         ("schedule kind", |s| s.populations[0].schedule = Schedule::Steps { steps: Vec::new() }),
         ("duration", |s| s.runtime.duration_ns = Some(31 * NS_PER_SECOND)),
@@ -248,7 +249,20 @@ fn the_digest_covers_what_the_workload_depends_on() {
         ("target weight", |s| s.targets[1].weight_micro += 1),
         ("sequence", |s| {
             let (request, repeat) = (RequestId(1), Repeat::times(2));
-            s.populations[0].flow.steps = vec![SequenceStep { request, repeat, on_failure: None }];
+            s.populations[0].flow.steps =
+                vec![SequenceStep { request, repeat, on_failure: None, think_time: None }];
+        }),
+        ("think time of a step", |s| {
+            let (request, repeat) = (RequestId(1), Repeat::times(2));
+            let think_time = Some(ThinkTime::Constant { duration_ns: 1 });
+            s.populations[0].flow.start =
+                vec![SequenceStep { request, repeat, on_failure: None, think_time }];
+        }),
+        ("think time of another step", |s| {
+            let (request, repeat) = (RequestId(1), Repeat::times(2));
+            let think_time = Some(ThinkTime::Constant { duration_ns: 1 });
+            s.populations[0].flow.steps =
+                vec![SequenceStep { request, repeat, on_failure: None, think_time }];
         }),
         ("think time", |s| s.populations[0].think_time = ThinkTime::None),
         ("think time bound", |s| {

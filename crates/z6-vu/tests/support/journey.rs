@@ -40,6 +40,7 @@ pub(crate) fn steps(entries: &[(u16, u32)]) -> Vec<SequenceStep> {
         request: RequestId(request),
         repeat: Repeat::times(times),
         on_failure: None,
+        think_time: None,
     };
     entries.iter().map(step).collect()
 }

@@ -74,7 +74,7 @@ impl Case {
                 name.split_once('*').map_or((name, 1), |(n, m)| (n, m.parse().unwrap()));
             let index = self.requests.iter().position(|request| request.name == name).unwrap();
             let (request, repeat) = (RequestId(index as u16), Repeat { min: 1, max });
-            SequenceStep { request, repeat, on_failure: None }
+            SequenceStep { request, repeat, on_failure: None, think_time: None }
         };
         names.split_whitespace().map(step).collect()
     }

@@ -19,8 +19,9 @@ use crate::load::limits::{
 };
 use crate::load::names::{is_value_name, resolve};
 use crate::load::reader::{Context, Section, Span};
+use crate::load::runtime;
 use crate::load::sources::{ITEM, Sources};
-use crate::model::Request;
+use crate::model::{Request, ThinkTime};
 
 /// What to do about a `foreach` of what has no items.
 const LIST_HINT: &str = "extract a list: `extract.ids = { json = \"$.items[*].id\", select = \"all\" }`, and \
@@ -58,6 +59,7 @@ pub(super) struct Draft {
     /// It is done again and again.
     again: Option<Again>,
     on_failure: Option<OnFailure>,
+    think_time: Option<ThinkTime>,
     group: Option<String>,
 }
 
@@ -112,15 +114,16 @@ impl Steps {
         self.list
     }
 
-    /// Appends others. What they do not say of failures and groups is said here.
-    fn add(&mut self, others: Steps, after: Option<OnFailure>, group: Option<&str>) {
+    /// Appends others. What they do not say of failures, think times and groups is said by the entry.
+    fn add(&mut self, others: Steps, of: Option<&Draft>) {
         let base = self.list.len();
-        self.list.extend(
-            others
-                .list
-                .into_iter()
-                .map(|step| SequenceStep { on_failure: step.on_failure.or(after), ..step }),
-        );
+        let own = |step: SequenceStep| SequenceStep {
+            on_failure: step.on_failure.or(of.and_then(|of| of.on_failure)),
+            think_time: step.think_time.or(of.and_then(|of| of.think_time)),
+            ..step
+        };
+        self.list.extend(others.list.into_iter().map(own));
+        let group = of.and_then(|of| of.group.as_deref());
         let own = others.groups.into_iter();
         self.groups.extend(own.map(|own| own.or_else(|| group.map(str::to_owned))));
         let shifted =
@@ -230,8 +233,10 @@ impl Sequences {
                 check_group(cx, entry, group);
             }
             let on_failure = on_failure(entry);
+            let think_table = entry.section(cx, "think_time");
+            let think_time = entry.has("think_time").then(|| runtime::think_time(cx, &think_table));
             let repeat = Repeat { min, max };
-            drafts.push(Draft { what, repeat, only_if, again, on_failure, group });
+            drafts.push(Draft { what, repeat, only_if, again, on_failure, think_time, group });
         }
         drafts
     }
@@ -487,7 +492,7 @@ impl Sequences {
         let mut is_clear = true;
         for draft in drafts {
             match self.entry(cx, draft) {
-                Some(more) => steps.add(more, draft.on_failure, draft.group.as_deref()),
+                Some(more) => steps.add(more, Some(draft)),
                 None => is_clear = false,
             }
             let Some((message, hint)) = steps.excess() else { continue };
@@ -531,7 +536,7 @@ impl Sequences {
                 for (weight_micro, what) in branches {
                     let branch = self.steps_of(cx, what)?;
                     all.push(Branch { weight_micro: *weight_micro, steps: branch.list.len() });
-                    steps.add(branch, None, None);
+                    steps.add(branch, None);
                 }
                 steps.enclose(BlockKind::Choose(all));
                 Some(steps)
@@ -541,7 +546,8 @@ impl Sequences {
 }
 
 fn one_step(index: u16, repeat: Repeat) -> Steps {
-    let step = SequenceStep { request: RequestId(index), repeat, on_failure: None };
+    let request = RequestId(index);
+    let step = SequenceStep { request, repeat, on_failure: None, think_time: None };
     let places = u64::from(repeat.max);
     Steps { list: vec![step], groups: vec![None], places, ..Steps::default() }
 }

@@ -16,6 +16,7 @@ fn steps(entries: &[(u16, u32, u32)]) -> Vec<SequenceStep> {
         request: RequestId(request),
         repeat: Repeat { min, max },
         on_failure: None,
+        think_time: None,
     };
     entries.iter().map(step).collect()
 }

@@ -47,6 +47,7 @@ impl Written {
                     request: RequestId(start as u16),
                     repeat: Repeat { min: *min, max: *max },
                     on_failure: None,
+                    think_time: None,
                 }),
                 Part::Repeat(min, max, list) => {
                     let repeat = Repeat { min: *min, max: *max };

@@ -65,6 +65,7 @@ fn journey(steps: &[(u16, u32)], data: Vec<DataFile>) -> Scenario {
         request: RequestId(request),
         repeat: Repeat::times(times),
         on_failure: None,
+        think_time: None,
     };
     scenario.populations[0].flow.steps = steps.iter().map(step).collect();
     scenario.values.data = data;
@@ -109,7 +110,8 @@ fn outside_of_iterations_only_a_row_per_vu_is_seen() {
     let data = vec![file("a", 9, Per::Vu), file("b", 9, Per::Iteration), file("c", 9, Per::Step)];
     let mut scenario = journey(&[(1, 1)], data);
     let request = RequestId(0);
-    let login = SequenceStep { request, repeat: Repeat::times(1), on_failure: None };
+    let login =
+        SequenceStep { request, repeat: Repeat::times(1), on_failure: None, think_time: None };
     scenario.populations[0].flow.start = vec![login];
     reading(&mut scenario, 0, &[column(0), column(1), column(2)]);
     reading(&mut scenario, 1, &[column(0), column(1), column(2)]);
