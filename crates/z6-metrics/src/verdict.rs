@@ -493,6 +493,9 @@ impl fmt::Display for Doubt {
                 "this shard began {} after the common start: its columns are shifted by that much",
                 duration(late_ns)
             ),
+            Doubt::NothingMeasured { from_ns: 0 } => {
+                f.write_str("nothing was measured: no request was planned")
+            }
             Doubt::NothingMeasured { from_ns } => write!(
                 f,
                 "nothing was measured: no request was planned after the warm-up of {} s",

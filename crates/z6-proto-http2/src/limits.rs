@@ -13,7 +13,7 @@ pub const CONTROL_FRAMES_MAX_DEFAULT: u32 = 1_000;
 /// Default of [`Limits::settings_max`], as in nghttp2.
 pub const SETTINGS_MAX_DEFAULT: u32 = 32;
 /// Default of [`Limits::pending_acks_max`].
-pub const PENDING_ACKS_MAX_DEFAULT: u32 = 128;
+pub const PENDING_ACKS_MAX_DEFAULT: u32 = 1_000;
 /// Default of [`Limits::tiny_data_frames_max`].
 pub const TINY_DATA_FRAMES_MAX_DEFAULT: u16 = 1_000;
 /// A DATA frame with less content than this is tiny, bytes.

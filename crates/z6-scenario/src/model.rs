@@ -467,7 +467,7 @@ impl Default for Limits {
             max_continuations: 8,
             max_control_frames: 1000,
             max_settings: 32,
-            max_pending_acks: 128,
+            max_pending_acks: 1_000,
             max_tiny_data_frames: 1000,
             max_data_bytes: 1 << 30,
             max_data_rows: 50_000_000,

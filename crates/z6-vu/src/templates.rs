@@ -542,7 +542,7 @@ pub const fn error_kind2(kind: z6_proto_http2::ProtocolErrorKind) -> ErrorKind {
         | Kind::BadContinuation
         | Kind::BadGoAway => ErrorKind::Http2BadFrame,
         Kind::BadSettings | Kind::BadInitialWindow => ErrorKind::Http2BadSettings,
-        Kind::IdleStream | Kind::StreamClosed | Kind::BadSequence => ErrorKind::Http2StreamState,
+        Kind::IdleStream | Kind::StreamClosed => ErrorKind::Http2StreamState,
         Kind::FlowControl | Kind::ZeroIncrement => ErrorKind::Http2FlowControl,
         Kind::Compression => ErrorKind::Http2Compression,
         Kind::BadStatus
@@ -550,7 +550,8 @@ pub const fn error_kind2(kind: z6_proto_http2::ProtocolErrorKind) -> ErrorKind {
         | Kind::BadFieldName
         | Kind::BadFieldValue
         | Kind::ConnectionField
-        | Kind::BadContentLength => ErrorKind::Http2BadHeader,
+        | Kind::BadContentLength
+        | Kind::BadSequence => ErrorKind::Http2BadHeader,
         Kind::LengthMismatch | Kind::UnexpectedBody => ErrorKind::Http2BadLength,
         Kind::Push => ErrorKind::Http2Push,
         Kind::UnexpectedUpgrade => ErrorKind::UnexpectedUpgrade,

@@ -96,6 +96,7 @@ impl ReadError {
                 io::ErrorKind::NotFound
                     | io::ErrorKind::PermissionDenied
                     | io::ErrorKind::NotADirectory
+                    | io::ErrorKind::IsADirectory
             ),
             ReadError::Log { source, .. }
             | ReadError::Replay { source: ReplayError::Log(source), .. } => of(source),
@@ -287,7 +288,9 @@ pub(crate) fn file(path: &Path) -> Result<BufReader<File>, ReadError> {
 /// The same, read so many bytes at once.
 pub(crate) fn file_by(path: &Path, bytes: usize) -> Result<BufReader<File>, ReadError> {
     let file = regular_file::open(path).map_err(|source| match source.kind() {
-        io::ErrorKind::InvalidInput => ReadError::NotAFile { path: path.to_owned() },
+        io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory => {
+            ReadError::NotAFile { path: path.to_owned() }
+        }
         _ => ReadError::Open { path: path.to_owned(), source },
     })?;
     Ok(BufReader::with_capacity(bytes, file))

@@ -20,8 +20,8 @@ struct Page<'a> {
     percentiles: &'a [PercentileRow],
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<&'a ByFigures>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    slowest: Vec<serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slowest: Option<Vec<serde_json::Value>>,
 }
 
 #[derive(Serialize)]
@@ -52,7 +52,7 @@ impl Analyzed {
             metrics: &self.metrics,
             percentiles: &self.percentiles,
             by: self.by.as_ref(),
-            slowest: self.slowest_json(scenario),
+            slowest: self.asks_slowest.then(|| self.slowest_json(scenario)),
         };
         json_document(&page)
     }
@@ -62,7 +62,7 @@ impl Analyzed {
         self.selected.is_none()
             && self.percentiles.is_empty()
             && self.by.is_none()
-            && self.slowest.is_empty()
+            && !self.asks_slowest
     }
 
     /// The slowest requests, as `analyze --requests --format json` writes them.

@@ -57,6 +57,8 @@ pub struct Analyzed {
     pub by: Option<ByFigures>,
     /// The slowest requests, as many as were requested, the slowest first.
     pub slowest: Vec<RequestRow>,
+    /// Whether any were requested.
+    asks_slowest: bool,
     /// What is missing of the log, if it is truncated; of several logs, of the first that is.
     pub loss: Option<Loss>,
     /// Of values that the filter asks for, how many the log holds as digests: it takes them for none.
@@ -181,6 +183,7 @@ impl Analysis {
             percentiles,
             by: by.map(|by| by.figures(scenario, &self.loops, list)),
             slowest: self.rows.map_or_else(Vec::new, |rows| rows.slowest.into_rows()),
+            asks_slowest: options.slowest > 0,
             loss: endings.iter().find_map(Loss::from_ending),
             digests,
             has_shards: self.loops.shards_of_run() > 1,

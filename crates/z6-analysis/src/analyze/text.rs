@@ -53,7 +53,7 @@ impl Analyzed {
     pub fn csv(&self, scenario: &Scenario, raw: bool) -> Result<String, TooManyTables> {
         // A table by groups has columns for the percentiles.
         let percentiles = !self.percentiles.is_empty() && self.by.is_none();
-        match (percentiles, &self.by, self.slowest.is_empty()) {
+        match (percentiles, &self.by, !self.asks_slowest) {
             (false, None, true) => Ok(timeseries_csv(&self.metrics)),
             (true, None, true) => Ok(percentile_csv(&self.percentiles)),
             (false, Some(by), true) => Ok(by_csv(by, &self.percentiles, raw)),

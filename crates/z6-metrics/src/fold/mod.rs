@@ -504,6 +504,8 @@ impl Fold {
             Event::TimedOut { exchange } => {
                 let open = state.open.take(worker, at, exchange)?;
                 if !open.between {
+                    // Over HTTP/2 the connection goes on.
+                    state.connections.rests(open.connection, at);
                     state.streams.ended(open.connection);
                 }
                 self.count_failed(here, ErrorKind::RequestTimeout);

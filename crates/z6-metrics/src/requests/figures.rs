@@ -257,7 +257,7 @@ impl Requests {
             out_of_memory: totals.errors.count(ErrorKind::OutOfMemory),
             wall_step_max_ns: workers.wall_step_max_ns,
             clock: workers.clock,
-            nothing_from_ns: (planned == 0 && self.warmup.0 > 0).then_some(self.warmup.0),
+            nothing_from_ns: (planned == 0).then_some(self.warmup.0),
             samples: response.count + response.censored,
             quantiles_asked: assertions::quantiles_asked(&outline.assertions),
             folded: self.groups.folded(),

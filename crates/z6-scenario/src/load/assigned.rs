@@ -549,6 +549,8 @@ fn report(
             let hint = "send the request in that step, or in the sequence that it names";
             cx.error(codes::UNSET, span, message, hint);
         }
+        // What should give it has a fault of its own.
+        (Fault::Unset, ValueSource::Variable(variable)) if !is_given(requests, variable) => {}
         (Fault::Unset, ValueSource::Variable(variable)) if !cx.findings.is_full() => {
             let (why, hint) = why_unset(flow, requests, usage, variable);
             cx.error(codes::UNSET, span, format!("{shown} is not set here: {why}"), hint);
@@ -570,6 +572,12 @@ fn report(
         }
         (Fault::Unset, _) => cx.error(codes::UNSET, span, format!("{shown} is not set here"), ""),
     }
+}
+
+/// Whether a response may give a value to a variable.
+fn is_given(requests: &[Request], variable: VariableId) -> bool {
+    let mut all = requests.iter().flat_map(|request| &request.reading.extracts);
+    all.any(|extract| extract.variable == variable)
 }
 
 /// Why a variable is not set, and what to do.

@@ -665,7 +665,7 @@ pub(crate) static LIMITS: Table = Table {
         bytes("max_continuations", 0, 1_000, 8),
         bytes("max_control_frames", 10, 1_000_000, 1_000),
         bytes("max_settings", 1, 1_000, 32),
-        bytes("max_pending_acks", 1, 10_000, 128),
+        bytes("max_pending_acks", 1, 10_000, 1_000),
         bytes("max_tiny_data_frames", 1, 65_535, 1_000),
         bytes("max_data_bytes", 1, 1 << 32, data::BYTES),
         bytes("max_data_rows", 1, 1 << 32, data::ROWS),

@@ -84,10 +84,11 @@ fn run(page: &mut Page, metrics: &Metrics) {
         page.line(
             "",
             &format!(
-                "latencies, rates and assertions leave out the warm-up, {} s",
+                "latencies, throughput and assertions leave out the warm-up, {} s;",
                 plain(run.warmup_seconds)
             ),
         );
+        page.line("", "the rates of tables are those of the whole run");
     }
 }
 

@@ -303,7 +303,12 @@ impl Sequences {
         let source = list.and_then(|list| sources.table.source(list));
         let (Some(list), Some(source)) = (list, source) else {
             let (message, hint) = match list {
-                Some(_) => (format!("{} is no list", quoted(list_name)), LIST_HINT.to_owned()),
+                Some(_) => {
+                    let message = format!("{} is a parameter, not a list", quoted(list_name));
+                    let hint = "extract its value in a step before, and name that: \
+                                `extract.items = { value = \"{{param.NAME}}\" }`";
+                    (message, hint.to_owned())
+                }
                 None => sources.unknown(&cx.parameters, list_name),
             };
             cx.error(codes::UNKNOWN_VALUE, span, message, hint);
