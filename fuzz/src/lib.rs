@@ -38,6 +38,7 @@ const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("rows", z6_extract::fuzzing::fuzz_rows),
     ("scenario", z6_scenario::fuzzing::fuzz_scenario),
     ("shard_reports", z6_metrics::fuzzing::fuzz_shard_reports),
+    ("shards", z6_analysis::fuzzing::fuzz_shards),
     ("simulation", z6_scenario::fuzzing::fuzz_simulation),
     ("target_reader", z6_target::fuzzing::fuzz_target_reader),
     ("template", z6_http::fuzzing::fuzz_template),

@@ -87,6 +87,7 @@ pub(crate) const TARGETS: &[Target] = &[
     Target::of_logs("verify"),
     Target::of_logs("fold"),
     Target::of_logs("page"),
+    Target { seeds: "crates/z6-analysis/tests/corpus/shards", ..Target::of_logs("shards") },
     Target { seeds: "crates/z6-vu/tests/corpus/replay", ..Target::of_logs("replay") },
 ];
 

@@ -8,13 +8,13 @@ use std::io;
 
 use z6_events::forge::resealed;
 use z6_events::{
-    Actor, Cause, Event, ExchangeSlot, LogReader, NeverSentReason, Phase, PlannedRequest,
-    Population, RequestId, Step, TargetId, Tick, WorkerId,
+    Actor, Cause, Event, EventSource as _, ExchangeSlot, LogReader, MergedReader, Misfit,
+    NeverSentReason, Phase, PlannedRequest, Population, RequestId, Step, TargetId, Tick, WorkerId,
 };
 use z6_metrics::{EndFacts, RequestRow, RunFacts, Style};
 use z6_scenario::Scenario;
 
-use crate::analyze::{AnalyzeOptions, By, Percentile, Selection, analyze};
+use crate::analyze::{AnalyzeOptions, Analyzed, By, Percentile, Selection, analyze};
 use crate::checks::check_log;
 use crate::diff::{DiffOptions, RunSample, SampleOptions, Sampler, compare, comparison_text};
 use crate::export::{RowFormat, export_events, export_hdr, export_requests};
@@ -216,6 +216,50 @@ pub fn fuzz_verify(data: &[u8]) {
     assert_eq!(report.passed(), report.violations.is_empty());
     assert!(report.to_string().starts_with("checks: "));
 }
+
+/// Two logs, whose lengths the first two bytes divide, as shards of one run. They count together what they count
+/// alone, in either order; what keeps them from being one run is said of each.
+///
+/// # Panics
+/// If not.
+pub fn fuzz_shards(data: &[u8]) {
+    let Some((split, rest)) = data.split_first_chunk::<2>() else { return };
+    let (one, other) = rest.split_at(usize::from(u16::from_le_bytes(*split)).min(rest.len()));
+    let (Some((one, scenario)), Some((other, _))) = (log_of(one), log_of(other)) else { return };
+    let (mut both, mut swapped) = match (merged([&one, &other]), merged([&other, &one])) {
+        (Ok(both), Ok(swapped)) => (both, swapped),
+        (Err(misfits), Err(others)) => {
+            assert!(!misfits.is_empty() && misfits.len() == others.len(), "{misfits:?}");
+            return;
+        }
+        (both, swapped) => panic!("{:?}, {:?}", both.err(), swapped.err()),
+    };
+    let shards: Vec<u16> = both.headers().iter().map(|header| header.shard).collect();
+    assert!(shards[0] < shards[1], "{shards:?}");
+    let (both, swapped) = (whole(&mut both, &scenario), whole(&mut swapped, &scenario));
+    let json = |analyzed: &Analyzed| z6_metrics::report::metrics_json(&analyzed.metrics);
+    assert_eq!(both.as_ref().map(json), swapped.as_ref().map(json), "the other way round");
+    let alone = |log: &[u8]| {
+        let mut source = MergedReader::alone(LogReader::new(log).ok()?);
+        Some(whole(&mut source, &scenario)?.metrics.requests)
+    };
+    if let (Some(both), Some(one), Some(other)) = (both, alone(&one), alone(&other)) {
+        let requests = &both.metrics.requests;
+        assert_eq!(requests.planned, one.planned + other.planned);
+        assert_eq!(requests.succeeded, one.succeeded + other.succeeded);
+        assert_eq!(requests.failed, one.failed + other.failed);
+    }
+}
+
+fn merged<'a>(logs: [&'a [u8]; 2]) -> Result<MergedReader<&'a [u8]>, Vec<Misfit>> {
+    MergedReader::new(logs.iter().filter_map(|log| LogReader::new(*log).ok()).collect())
+}
+
+/// The analysis of all requests; none if the events contradict each other.
+fn whole(source: &mut MergedReader<&[u8]>, scenario: &Scenario) -> Option<Analyzed> {
+    analyze(source, scenario, |_| String::new(), &AnalyzeOptions::default()).ok()
+}
+
 /// A list of percentiles: each is from 0 to 100, is written as it is read, and ranks as its digits say.
 ///
 /// # Panics
@@ -345,6 +389,11 @@ mod tests {
     #[test]
     fn percentiles_corpus() {
         over_corpus("percentiles", &[fuzz_percentiles]);
+    }
+
+    #[test]
+    fn shards_corpus() {
+        over_corpus("shards", &[fuzz_shards]);
     }
 
     #[test]

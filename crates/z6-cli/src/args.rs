@@ -379,6 +379,9 @@ pub(crate) struct TryArgs {
     pub(crate) target: Option<String>,
     #[command(flatten)]
     pub(crate) params: ParamArgs,
+    /// The population whose steps are taken [default: the first].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) population: Option<String>,
     /// The VU or arrival, from 0.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) vu: u64,

@@ -228,6 +228,27 @@ fn parameters_are_set_as_for_a_run() {
 }
 
 #[test]
+fn the_steps_of_any_population_are_tried() {
+    let users = |name: &str, vus: u32| {
+        format!(
+            "[[populations]]\nname = '{name}'\nschedule = {{ type = 'constant', vus = {vus} }}\n\
+             sequence = '{name}'\n[[sequences]]\nname = '{name}'\nsteps = [{{ request = '{name}' }}]\n\
+             [[requests]]\nname = '{name}'\npath = '/hello/{name}'\n"
+        )
+    };
+    let head = "runtime.duration_seconds = 1\ntarget.base_url = 'builtin'\n";
+    let folder = Folder::new(&format!("{head}{}{}", users("one", 1), users("two", 3)));
+    let tried = folder.run(&["try", "s.toml"]).expect(0).stdout;
+    assert!(tried.starts_with("one (VU 0, iteration 0, step 0) to "), "{tried}");
+    let tried = folder.run(&["try", "s.toml", "--population", "two", "--vu", "2"]).expect(0).stdout;
+    assert!(tried.starts_with("two (two, VU 2, iteration 0, step 0) to "), "{tried}");
+    assert!(tried.contains("> GET /hello/two HTTP/1.1"), "{tried}");
+    let wrong = folder.run(&["try", "s.toml", "--population", "three"]).expect(2).stderr;
+    assert!(wrong.contains("there is no population three: there are one, two"), "{wrong}");
+    folder.run(&["try", "s.toml", "--population", "one", "--vu", "2"]).expect(2);
+}
+
+#[test]
 fn only_what_the_scenario_has_is_tried() {
     let folder = Folder::new(SCENARIO);
     let tried = folder.run(&["try", "s.toml", "--iteration", "3"]).expect(2);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use z6_events::{Actor, Driver};
+use z6_events::{Actor, Driver, Population};
 use z6_vu::reactor::trial::{Moment, TrialEnd, TrialSpec, try_out};
 
 #[cfg(feature = "builtin")]
@@ -15,6 +15,7 @@ use crate::run::Run;
 #[derive(Debug)]
 pub struct Trial {
     run: Run,
+    population: Population,
     actor: u64,
     iteration: u64,
     shows_secrets: bool,
@@ -22,10 +23,17 @@ pub struct Trial {
 
 impl Trial {
     pub(crate) fn new(run: Run) -> Trial {
-        Trial { run, actor: 0, iteration: 0, shows_secrets: false }
+        Trial { run, population: Population(0), actor: 0, iteration: 0, shows_secrets: false }
     }
 
-    /// Which VU or arrival, from 0.
+    /// Which population, by its place in the scenario, from 0; that of the first if there is no such one.
+    #[must_use]
+    pub fn population(mut self, number: u8) -> Trial {
+        self.population = Population(number);
+        self
+    }
+
+    /// Which VU or arrival of it, from 0.
     #[must_use]
     pub fn actor(mut self, actor: u64) -> Trial {
         self.actor = actor;
@@ -58,6 +66,7 @@ impl Trial {
         let spec = TrialSpec {
             scenario: Arc::clone(&settled.scenario),
             seed: settled.seed,
+            population: self.population,
             actor: Actor(self.actor),
             iteration: self.iteration,
             #[cfg(feature = "builtin")]

@@ -25,8 +25,9 @@ pub(super) fn try_out(args: &TryArgs) -> anyhow::Result<Exit> {
     let run = Run::from_source(source, &args.overrides())?;
     console::findings(run.warnings(), run.source().name(), run.source().text());
     let scenario = run.scenario().clone();
-    check_place(&scenario, args)?;
-    let trial = run.trial().actor(args.vu).iteration(args.iteration);
+    let population = population(&scenario, args)?;
+    check_place(&scenario, population, args)?;
+    let trial = run.trial().population(population).actor(args.vu).iteration(args.iteration);
     let mut printer = Printer { scenario, args, failed: None, headed: None };
     let end = trial.shows_secrets(args.show_secrets).run(&mut |moment| printer.print(&moment))?;
     if let Some(error) = printer.failed {
@@ -36,9 +37,24 @@ pub(super) fn try_out(args: &TryArgs) -> anyhow::Result<Exit> {
     Ok(if end.is_success() { Exit::Success } else { Exit::TrialFailed })
 }
 
+/// The number of the population that is asked for.
+fn population(scenario: &Scenario, args: &TryArgs) -> Result<u8, UsageError> {
+    let Some(name) = &args.population else { return Ok(0) };
+    let names = || scenario.populations.iter().map(|users| printable(&users.name).into_owned());
+    if !scenario.has_populations() {
+        return Err(UsageError("this scenario has no [[populations]]".to_owned()));
+    }
+    let number = scenario.populations.iter().position(|users| users.name == *name);
+    number.and_then(|number| u8::try_from(number).ok()).ok_or_else(|| {
+        let names = names().collect::<Vec<_>>().join(", ");
+        UsageError(format!("there is no population {}: there are {names}", printable(name)))
+    })
+}
+
 /// Whether the scenario has such a VU and such an iteration: that depends on no seed.
-fn check_place(scenario: &Scenario, args: &TryArgs) -> Result<(), UsageError> {
+fn check_place(scenario: &Scenario, population: u8, args: &TryArgs) -> Result<(), UsageError> {
     let plan = z6::Plan::new(scenario, scenario.runtime.prng_seed.unwrap_or(0));
+    let plan = plan.of(z6::Population(population));
     let vus = plan.vus().vus_started();
     if plan.model() == z6::Model::Closed && args.vu >= vus {
         return Err(UsageError(format!(
@@ -123,7 +139,11 @@ impl Printer<'_> {
             }
             Phase::Main | Phase::Unknown(_) => {}
         }
-        format!("{name} (VU {}, {region}, step {}{redirects})", self.args.vu, place.step)
+        let of = match &self.args.population {
+            Some(population) => format!("{}, ", printable(population)),
+            None => String::new(),
+        };
+        format!("{name} ({of}VU {}, {region}, step {}{redirects})", self.args.vu, place.step)
     }
 
     fn sent(&self, sent: &Sent) -> String {

@@ -56,7 +56,9 @@ pub struct TrialSpec {
     pub scenario: Arc<Scenario>,
     /// The seed in force.
     pub seed: u64,
-    /// The VU or arrival.
+    /// The kind of users.
+    pub population: Population,
+    /// The VU or arrival of it.
     pub actor: Actor,
     /// Which of its iterations, from 0. What it does once before the first comes before it.
     pub iteration: u64,
@@ -87,7 +89,8 @@ pub fn try_out(spec: &TrialSpec, tell: &mut dyn FnMut(Moment)) -> Result<TrialEn
             (_, None) => continue,
             (_, Some(aside)) => {
                 let (scenario, actor) = (Arc::clone(aside.scenario()), aside.actor_of_phase());
-                (TrialSpec { scenario, actor, iteration: 0, ..spec.clone() }, aside)
+                let population = Population(0);
+                (TrialSpec { scenario, population, actor, iteration: 0, ..spec.clone() }, aside)
             }
         };
         if phase == Phase::Main && !begins {
@@ -123,7 +126,7 @@ fn try_phase(
     let mut trial = Trial {
         requests,
         phase: prepared.phase(),
-        plan: prepared.plan,
+        plan: prepared.plan.of(spec.population).clone(),
         is_set: vec![false; scenario.values.variables.len()],
         is_stopped: false,
         links: BTreeMap::new(),
@@ -138,7 +141,7 @@ fn try_phase(
         spec,
     };
     trial.run(tell);
-    let left = trial.requests.leave(Population(0), spec.actor);
+    let left = trial.requests.leave(spec.population, spec.actor);
     for (_, link) in trial.links {
         link.session.close(link.wire, &mut trial.requests, &mut |_| ());
     }
@@ -277,7 +280,7 @@ impl Trial<'_> {
                 Way::Ask(question) => {
                     asked = Some(question);
                     let holds = self.requests.decide(&Decide {
-                        population: Population(0),
+                        population: self.spec.population,
                         actor,
                         step: question.step,
                         condition: question.condition,
@@ -336,7 +339,7 @@ impl Trial<'_> {
             return false;
         }
         let request = PlannedRequest {
-            population: Population(0),
+            population: self.spec.population,
             actor: spec.actor,
             step,
             request: planned.request,
