@@ -233,7 +233,7 @@ fn the_steps_of_any_population_are_tried() {
         format!(
             "[[populations]]\nname = '{name}'\nschedule = {{ type = 'constant', vus = {vus} }}\n\
              sequence = '{name}'\n[[sequences]]\nname = '{name}'\nsteps = [{{ request = '{name}' }}]\n\
-             [[requests]]\nname = '{name}'\npath = '/hello/{name}'\n"
+             [[requests]]\nname = '{name}'\npath = '/hello?{name}'\n"
         )
     };
     let head = "runtime.duration_seconds = 1\ntarget.base_url = 'builtin'\n";
@@ -242,7 +242,7 @@ fn the_steps_of_any_population_are_tried() {
     assert!(tried.starts_with("one (VU 0, iteration 0, step 0) to "), "{tried}");
     let tried = folder.run(&["try", "s.toml", "--population", "two", "--vu", "2"]).expect(0).stdout;
     assert!(tried.starts_with("two (two, VU 2, iteration 0, step 0) to "), "{tried}");
-    assert!(tried.contains("> GET /hello/two HTTP/1.1"), "{tried}");
+    assert!(tried.contains("> GET /hello?two HTTP/1.1"), "{tried}");
     let wrong = folder.run(&["try", "s.toml", "--population", "three"]).expect(2).stderr;
     assert!(wrong.contains("there is no population three: there are one, two"), "{wrong}");
     folder.run(&["try", "s.toml", "--population", "one", "--vu", "2"]).expect(2);
