@@ -251,7 +251,7 @@ pub fn fuzz_shards(data: &[u8]) {
     }
 }
 
-fn merged<'a>(logs: [&'a [u8]; 2]) -> Result<MergedReader<&'a [u8]>, Vec<Misfit>> {
+fn merged(logs: [&[u8]; 2]) -> Result<MergedReader<&[u8]>, Vec<Misfit>> {
     MergedReader::new(logs.iter().filter_map(|log| LogReader::new(*log).ok()).collect())
 }
 

@@ -96,7 +96,7 @@ pub fn try_out(spec: &TrialSpec, tell: &mut dyn FnMut(Moment)) -> Result<TrialEn
         if phase == Phase::Main && !begins {
             continue;
         }
-        let (end, left) = try_phase(&spec, prepared, &addresses, values.clone(), tell)?;
+        let (end, left) = try_phase(&spec, &prepared, &addresses, values.clone(), tell)?;
         if phase == Phase::SetUp {
             begins = end.failed == 0 && end.not_sent == 0;
             values = left;
@@ -111,7 +111,7 @@ pub fn try_out(spec: &TrialSpec, tell: &mut dyn FnMut(Moment)) -> Result<TrialEn
 /// Does one phase: how it ended, and what set-up leaves.
 fn try_phase(
     spec: &TrialSpec,
-    prepared: Prepared,
+    prepared: &Prepared,
     addresses: &[Vec<Address>],
     values: RunValues,
     tell: &mut dyn FnMut(Moment),
