@@ -38,6 +38,9 @@ impl Doubt {
             Doubt::SlowConnects { .. } => {
                 "measure after a warm-up, or reuse connections; response times include the waiting"
             }
+            Doubt::StreamLimit { streams: 0, .. } => {
+                "ask why the server does so: more connections get no more from it"
+            }
             Doubt::StreamLimit { .. } => {
                 "raise max_connections, or the target's limit of streams; response times include the waiting"
             }

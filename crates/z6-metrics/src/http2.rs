@@ -203,7 +203,7 @@ pub(crate) struct Streams {
     count: u64,
     /// The most at once on one.
     peak: u32,
-    /// The fewest that a peer allowed a connection that carried as many.
+    /// The fewest that a peer allowed a connection that carried as many; 0 if one allowed none.
     limit: Option<u32>,
     sample: Http2Sample,
 }
@@ -226,6 +226,9 @@ impl Streams {
     pub(crate) fn allowed(&mut self, connection: ConnectionSlot, allowed: u32) {
         if let Some(streams) = self.connections.get_mut(&connection.0) {
             streams.allowed = Some(allowed);
+            if allowed == 0 {
+                self.limit = Some(0);
+            }
         }
     }
 

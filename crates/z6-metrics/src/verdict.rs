@@ -408,6 +408,10 @@ impl fmt::Display for Doubt {
                 "1 % of requests waited {} or more for a connection to be made",
                 duration(waiting_p99_ns)
             ),
+            Doubt::StreamLimit { streams: 0, .. } => f.write_str(
+                "a server allowed no request on a connection (SETTINGS_MAX_CONCURRENT_STREAMS = 0): \
+                 requests waited until it did",
+            ),
             Doubt::StreamLimit { waiting_p99_ns, streams } => write!(
                 f,
                 "1 % of requests waited {} or more for a stream: the peer allows {} at once on a \
@@ -707,7 +711,9 @@ fn delivery(evidence: &Evidence<'_>, doubts: &mut Vec<Doubt>) {
     });
     doubts.extend(missed.map(|(planned, sent)| Doubt::RateMissed { planned, sent }));
     let waited = evidence.waiting.p99.filter(|p99| *p99 > WAITING_P99_NS_MAX);
-    doubts.extend(waited.map(|waiting_p99_ns| {
+    // Of requests that wait for a server that takes none, few may ever be sent.
+    let refused = evidence.stream_limit.filter(|streams| *streams == 0).map(|_| 0);
+    doubts.extend(waited.or(refused).map(|waiting_p99_ns| {
         match (evidence.stream_limit, evidence.connection_limit) {
             (Some(streams), _) => Doubt::StreamLimit { waiting_p99_ns, streams },
             (None, Some(max_connections)) => {

@@ -93,6 +93,17 @@ fn streams_ends_and_samples_are_counted() {
     assert!(doubts.contains(&"calmed"), "{doubts:?}");
 }
 
+/// Requests may never be sent then: the note does not depend on how long those waited that were.
+#[test]
+fn a_server_that_allows_no_streams_is_named() {
+    let mut script = script();
+    let connection = ConnectionSlot(1);
+    script.add(0, 3 * S, Event::StreamsAllowed { connection, allowed: 0 });
+    let doubts = script.metrics(&plain()).generator.doubts;
+    let named = doubts.iter().find(|doubt| doubt.kind() == "stream_limit").expect("a note");
+    assert!(named.to_string().contains("(SETTINGS_MAX_CONCURRENT_STREAMS = 0)"), "{named}");
+}
+
 /// The one that was refused counts once, from when it was sent last.
 #[test]
 fn a_refused_request_is_one_request() {
