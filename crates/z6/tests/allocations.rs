@@ -111,7 +111,8 @@ impl Allocated {
     /// the columns of the fold's grid, and what this test itself notes.
     fn assert_writer_allocates_by_time(&self) {
         let Allocated { writer, tenths, .. } = self;
-        let most = 2_000 + 100 * tenths;
+        // On a busy machine up to 117 were seen in a tenth.
+        let most = 2_000 + 200 * tenths;
         assert!(
             writer.len() == 1 && writer[0].1 < most,
             "{writer:?} for {REQUESTS} requests in {tenths} tenths of a second"

@@ -262,12 +262,14 @@ fn the_timeout_covers_all_exchanges() {
     let finished = run(&text);
     assert_eq!(counts(&finished), (1, 2, 0, 1));
     assert_eq!(errors(&finished), [("request_timeout".to_owned(), 1)]);
-    // One VU has the only connection, the other waits for it: both give up.
+    // One VU has the only connection, the other waits for it: both give up, at once or one after the other, where the
+    // second is sent for the rest of its time.
     let text = text
         .replace("iterations = 1", "iterations = 1\nvus = 2")
         .replace("name = 'b'", "name = 'b'\nmax_connections = 1\nconnection_reuse = 'shared'");
     let finished = run(&text);
-    assert_eq!(counts(&finished), (2, 3, 0, 2));
+    let both = counts(&finished);
+    assert!(both == (2, 3, 0, 2) || both == (2, 4, 0, 2), "{both:?}");
     assert_eq!(errors(&finished), [("request_timeout".to_owned(), 2)]);
 }
 
