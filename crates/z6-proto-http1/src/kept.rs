@@ -5,6 +5,9 @@
 
 use std::ops::Range;
 
+use memchr::memchr;
+use z6_http::field::is_same;
+
 /// Memory beyond this is not kept for the next response, bytes.
 const SPARE_BYTES_MAX: usize = 64 * 1024;
 
@@ -38,27 +41,47 @@ pub struct KeptResponse<'a> {
 impl<'a> KeptResponse<'a> {
     /// Names and values of the header fields, in order.
     pub fn fields(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
-        let line_end = self.head.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        lines(self.head.get(line_end..).unwrap_or_default())
+        fields(field_lines(self.head))
+    }
+
+    /// The values of the header fields of this name, in any case and in order. Costs less than to look
+    /// through [`KeptResponse::fields`].
+    pub fn values<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        field_lines(self.head).filter_map(move |line| {
+            let (given, rest) = line.split_at_checked(name.len())?;
+            let value = rest.strip_prefix(b":")?;
+            is_same(given, name).then(|| value.trim_ascii())
+        })
     }
 
     /// The value of the first header field of this name, in any case.
     pub fn field(&self, name: &str) -> Option<&'a [u8]> {
-        let is_it = |other: &[u8]| other.eq_ignore_ascii_case(name.as_bytes());
-        self.fields().find(|(other, _)| is_it(other)).map(|(_, value)| value)
+        self.values(name).next()
     }
 
     /// Names and values of the trailer fields, in order.
     pub fn trailer_fields(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
-        lines(self.trailers)
+        fields(lines(self.trailers))
     }
 }
 
-fn lines(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    text.split(|byte| *byte == b'\n').filter_map(|line| {
-        let colon = line.iter().position(|byte| *byte == b':')?;
-        let (name, value) = line.split_at(colon);
-        Some((name, value.get(1..).unwrap_or_default().trim_ascii()))
+/// The lines behind the first one.
+fn field_lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
+    lines(head).skip(1)
+}
+
+fn lines(mut text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (line, rest) = text.split_at_checked(memchr(b'\n', text)? + 1)?;
+        text = rest;
+        Some(line)
+    })
+}
+
+fn fields<'a>(lines: impl Iterator<Item = &'a [u8]>) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+    lines.filter_map(|line| {
+        let colon = memchr(b':', line)?;
+        Some((line.get(..colon)?, line.get(colon + 1..)?.trim_ascii()))
     })
 }
 

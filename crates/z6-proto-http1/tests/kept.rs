@@ -28,6 +28,12 @@ fn read(keep: Keep, pieces: &[&[u8]]) -> Option<Kept> {
     }
     let kept = decoder.kept(last)?;
     let texts = |(name, value): (&[u8], &[u8])| (text(name), text(value));
+    for (name, _) in kept.fields() {
+        let of_name = kept.fields().filter(|(other, _)| other.eq_ignore_ascii_case(name));
+        let expected: Vec<_> = of_name.map(|(_, value)| value).collect();
+        assert!(kept.values(&text(name).to_uppercase()).eq(expected), "{}", text(name));
+    }
+    assert_eq!(kept.field("Absent"), None);
     Some((
         kept.fields().map(texts).collect(),
         kept.trailer_fields().map(texts).collect(),

@@ -2,6 +2,7 @@
 //!
 //! - `path`: the text of a path to segments and selectors.
 //! - `scan`: the bytes of a document to values and their ends.
+//! - `special`: the next byte of a text that ends it, begins an escape or is refused.
 //! - `equal`: whether two values are equal, and which is less.
 //! - `evaluate`: segments over a document.
 //! - `filter`: whether a filter holds.
@@ -12,6 +13,7 @@ mod filter;
 pub(crate) mod path;
 mod scan;
 mod slice;
+mod special;
 
 pub(crate) use equal::{equal, order};
 pub use path::{PathError, PathErrorKind};

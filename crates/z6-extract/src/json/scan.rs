@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use thiserror::Error;
 
+use super::special;
 use crate::limits::{MAX_JSON_DEPTH, MAX_JSON_PASSES};
 use crate::value::{Kind, Value};
 
@@ -77,49 +78,22 @@ pub(super) fn deeper(depth: usize, at: usize) -> Result<usize, JsonError> {
     if depth < MAX_JSON_DEPTH { Ok(depth + 1) } else { error(at, JsonErrorKind::TooDeep) }
 }
 
-/// Bytes of a text that are neither its end nor an escape nor refused: 1.
-const PLAIN: [bool; 256] = {
-    let mut plain = [true; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        plain[byte] = false;
-        byte += 1;
-    }
-    plain[b'"' as usize] = false;
-    plain[b'\\' as usize] = false;
-    plain
-};
-
-/// Whether one of eight bytes is the end of a text, an escape or refused.
-#[inline]
-fn has_special(eight: u64) -> bool {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGH: u64 = ONES << 7;
-    let zero = |value: u64| value.wrapping_sub(ONES) & !value & HIGH;
-    let control = eight.wrapping_sub(ONES * 0x20) & !eight & HIGH;
-    let quote = zero(eight ^ (ONES * u64::from(b'"')));
-    let escape = zero(eight ^ (ONES * u64::from(b'\\')));
-    (control | quote | escape) != 0
-}
-
 /// Where the text that begins at `at`, behind the quote, has its closing quote, and whether there are
 /// escape sequences in it.
-#[inline]
-fn string_end(text: &[u8], mut at: usize) -> Result<(usize, bool), JsonError> {
+#[inline(always)]
+fn string_end(text: &[u8], at: usize) -> Result<(usize, bool), JsonError> {
+    match special::near(text, at) {
+        Some(end) if text.get(end) == Some(&b'"') => Ok((end, false)),
+        _ => far_string_end(text, at),
+    }
+}
+
+/// As [`string_end`], for texts that are long or have escape sequences.
+#[inline(never)]
+fn far_string_end(text: &[u8], mut at: usize) -> Result<(usize, bool), JsonError> {
     let mut is_escaped = false;
     loop {
-        while let Some(eight) = text.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()) {
-            if has_special(u64::from_le_bytes(eight)) {
-                break;
-            }
-            at += 8;
-        }
-        while let Some(&byte) = text.get(at) {
-            if !PLAIN[usize::from(byte)] {
-                break;
-            }
-            at += 1;
-        }
+        at = special::find(text, at);
         match text.get(at) {
             Some(b'"') => return Ok((at, is_escaped)),
             Some(b'\\') => {
@@ -467,19 +441,6 @@ mod tests {
         assert!(is("id", "id") && is(r"\u0069d", "id") && is(r"a\/b", "a/b"));
         assert!(!is("id", "i") && !is(r"\u0069d", "i") && !is(r"\u0069", "id"));
         assert!(!is(r"\ud800", "\u{fffd}"));
-    }
-
-    #[test]
-    fn the_special_bytes_are_found_among_eight() {
-        for byte in 0..=255_u8 {
-            for place in 0..8 {
-                let mut eight = *b"abcdefgh";
-                eight[place] = byte;
-                let special = has_special(u64::from_le_bytes(eight));
-                assert!(special || PLAIN[usize::from(byte)], "{byte} at {place}");
-                assert!(!special || !PLAIN[usize::from(byte)] || byte >= 0x80, "{byte} at {place}");
-            }
-        }
     }
 
     #[test]

@@ -2,7 +2,6 @@
 //!
 //! Knows no templates and no responses. All of it is arithmetic: nothing is kept between two questions.
 
-use std::io::Write as _;
 use std::sync::Arc;
 
 use z6_events::{Actor, Population, RequestId, Step, Tick};
@@ -197,8 +196,7 @@ impl Plan {
         out: &mut Vec<u8>,
     ) -> PlannedValue {
         let number = |value: u64, out: &mut Vec<u8>| {
-            // A vector takes everything.
-            let _ = write!(out, "{value}");
+            out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
             PlannedValue::Literal
         };
         match source {

@@ -103,7 +103,7 @@ impl Made {
         let mut generator = self.domain.generator(moment.actor, moment.coordinate);
         match &self.by {
             MadeBy::Integer { min, max } => {
-                let _ = write!(out, "{}", between(&mut generator, *min, *max));
+                push_integer(between(&mut generator, *min, *max), out);
             }
             MadeBy::Decimal { min, max, digits } => {
                 push_decimal(between(&mut generator, *min, *max), *digits, out);
@@ -113,10 +113,8 @@ impl Made {
                 out.extend_from_slice(from[chosen].as_bytes());
             }
             MadeBy::Text { min, max, alphabet } => {
-                for _ in 0..count(&mut generator, *min, *max) {
-                    let drawn = *one_of(&mut generator, alphabet);
-                    out.extend_from_slice(drawn.encode_utf8(&mut [0; 4]).as_bytes());
-                }
+                let count = count(&mut generator, *min, *max);
+                push_text(&mut generator, count, alphabet, out);
             }
             MadeBy::Hex { digits } => push_hex(&mut generator, *digits, out),
             MadeBy::Uuid => push_uuid(&mut generator, out),
@@ -154,6 +152,21 @@ fn one_of<'a, T>(generator: &mut Generator, choices: &'a [T]) -> &'a T {
     }
 }
 
+fn push_integer(value: i64, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+fn push_text(generator: &mut Generator, count: u64, alphabet: &[char], out: &mut Vec<u8>) {
+    out.reserve(usize::try_from(count).unwrap_or(0));
+    for _ in 0..count {
+        let drawn = *one_of(generator, alphabet);
+        match u8::try_from(drawn) {
+            Ok(ascii @ 0..=0x7f) => out.push(ascii),
+            _ => out.extend_from_slice(drawn.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+}
+
 fn push_decimal(scaled: i64, digits: u8, out: &mut Vec<u8>) {
     let unit = 10u64.pow(u32::from(digits));
     let (whole, part) = (scaled.unsigned_abs() / unit, scaled.unsigned_abs() % unit);
@@ -182,14 +195,27 @@ fn push_uuid(generator: &mut Generator, out: &mut Vec<u8>) {
     const VARIANT: u64 = 0b11 << 62;
     let high = generator.next_u64() & !VERSION | 4 << 12;
     let low = generator.next_u64() & !VARIANT | 0b10 << 62;
-    let mut digits = high.to_be_bytes().into_iter().chain(low.to_be_bytes());
+    let [high, low] = [high, low].map(hex);
     let mut text = [b'-'; 36];
-    for group in [0..8, 9..13, 14..18, 19..23, 24..36] {
-        for (pair, byte) in text[group].chunks_exact_mut(2).zip(&mut digits) {
-            pair.copy_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-        }
-    }
+    text[..8].copy_from_slice(&high[..8]);
+    text[9..13].copy_from_slice(&high[8..12]);
+    text[14..18].copy_from_slice(&high[12..]);
+    text[19..23].copy_from_slice(&low[..4]);
+    text[24..].copy_from_slice(&low[4..]);
     out.extend_from_slice(&text);
+}
+
+/// The sixteen hexadecimal digits of a number, in lower case, all in one step.
+fn hex(number: u64) -> [u8; 16] {
+    const ONES: u128 = u128::MAX / 255;
+    // A digit for each byte, the first one in the highest: halves are moved apart until each has one.
+    let mut digits = u128::from(number);
+    digits = (digits << 32 | digits) & 0x0000_0000_ffff_ffff_0000_0000_ffff_ffff;
+    digits = (digits << 16 | digits) & 0x0000_ffff_0000_ffff_0000_ffff_0000_ffff;
+    digits = (digits << 8 | digits) & 0x00ff_00ff_00ff_00ff_00ff_00ff_00ff_00ff;
+    digits = (digits << 4 | digits) & (ONES * 0x0f);
+    let is_letter = (digits + ONES * 6) >> 4 & ONES;
+    (digits + ONES * u128::from(b'0') + is_letter * u128::from(b'a' - b'0' - 10)).to_be_bytes()
 }
 
 fn push_email(generator: &mut Generator, out: &mut Vec<u8>) {

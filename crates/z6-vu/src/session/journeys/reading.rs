@@ -9,7 +9,6 @@ use z6_events::{
     Response, TargetId, Tick,
 };
 use z6_extract::{Destination, Jar, Kind, Missing, Response as Content};
-use z6_http::field::is_same;
 use z6_http::template::{Value, Values};
 use z6_http::{ContentError, ContentLimits, decode_content};
 use z6_proto_http1::KeptResponse;
@@ -64,10 +63,9 @@ impl Journeys {
         let from = Destination { host: &host.name, path: &path, is_secure: host.is_tls };
         let now = self.setup.unix_ms(at);
         let Some(state) = self.actors.get_mut((request.population, request.actor)) else { return };
-        for (name, value) in kept.fields() {
+        for value in kept.values("Set-Cookie") {
             let before = state.bytes();
-            let most = Jar::bytes_at_most(value, &from);
-            if is_same(name, "Set-Cookie") && self.room.has(before, most) {
+            if self.room.has(before, Jar::bytes_at_most(value, &from)) {
                 // A cookie that is refused is ignored (RFC 6265bis section 5.7).
                 let _ = state.jar.store(value, &from, now);
                 self.room.changed(before, state.bytes());
@@ -325,8 +323,7 @@ impl Setup {
 /// The body of a response without its content codings, and what there is of it.
 pub(super) fn content<'a>(kept: &KeptResponse<'a>) -> (Cow<'a, [u8]>, Body) {
     let Some(body) = kept.body else { return (Cow::Borrowed(&[]), Body::TooLarge) };
-    let mut codings =
-        kept.fields().filter(|(name, _)| is_same(name, "Content-Encoding")).map(|(_, value)| value);
+    let mut codings = kept.values("Content-Encoding");
     let Some(first) = codings.next().filter(|_| !body.is_empty()) else {
         return (Cow::Borrowed(body), Body::Whole);
     };
