@@ -4,6 +4,7 @@
 use crate::ids::WorkerId;
 use crate::limits::{MAX_TRACKED_REQUESTS, MAX_TRACKED_SLOTS};
 use crate::partition::Partition;
+use crate::slots::length_for;
 use crate::value::MAX_VALUE_BYTES;
 
 /// Variables from this number on are not remembered: their records are correct, only longer.
@@ -143,7 +144,7 @@ impl Predictor {
             if index >= MAX_TRACKED_SLOTS {
                 return;
             }
-            self.slots.resize((index + 1).next_power_of_two().max(64), Slot::default());
+            self.slots.resize(length_for(index).min(MAX_TRACKED_SLOTS), Slot::default());
         }
         self.slots[index] = Slot { generation: self.generation, ..slot };
     }

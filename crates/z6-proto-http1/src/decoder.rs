@@ -68,7 +68,8 @@ pub struct ResponseDecoder {
     /// Whether anything of a head is wanted: the `Location` of a redirect, or what is kept.
     wants_head: bool,
     wants_location: bool,
-    location: Location,
+    /// None unless it was ever wanted.
+    location: Option<Box<Location>>,
     /// None unless something was ever kept.
     kept: Option<Box<Kept>>,
     /// Payload of a body that is not chunked.
@@ -113,7 +114,7 @@ impl ResponseDecoder {
             accepts_upgrade: false,
             wants_head: false,
             wants_location: false,
-            location: Location::default(),
+            location: None,
             kept: None,
             plain_body_bytes: 0,
             chunked: ChunkedDecoder::new(),
@@ -131,14 +132,19 @@ impl ResponseDecoder {
     pub fn keep_location(&mut self, keep: bool) {
         self.wants_location = keep;
         self.wants_head = keep || self.keeps();
-        self.location = Location::default();
+        match &mut self.location {
+            Some(location) => **location = Location::default(),
+            None if keep => self.location = Some(Box::default()),
+            None => {}
+        }
     }
 
     /// The `Location` of the final response. `None` before its head is complete, if no `Location` is
     /// kept, and if the response is not a redirect.
     pub fn location(&self) -> Option<&Location> {
         let status = self.final_head.map(|head| head.status);
-        status.filter(|status| self.wants_location && is_redirect(*status)).map(|_| &self.location)
+        let is_wanted = self.wants_location && status.is_some_and(is_redirect);
+        self.location.as_deref().filter(|_| is_wanted)
     }
 
     /// Begins the next response; keeps limits and buffer. `request_is_head`: the request's method
@@ -329,8 +335,8 @@ impl ResponseDecoder {
         }
         match head::read(&self.partial, &self.scan, self.request_is_head) {
             Ok(head) => {
-                if self.wants_location {
-                    note_location(&mut self.location, head.status, &self.partial);
+                if self.wants_location && let Some(location) = &mut self.location {
+                    note_location(location, head.status, &self.partial);
                 }
                 let Some(mut kept) = self.kept.take().filter(|kept| kept.keep().is_any()) else {
                     return self.take_head(head, taken);

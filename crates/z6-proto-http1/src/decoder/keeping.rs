@@ -53,8 +53,8 @@ impl ResponseDecoder {
     pub(super) fn note_head(&mut self, rest: &[u8], at: usize, head_bytes: usize) {
         let Some(status) = self.status() else { return };
         let text = &rest[..head_bytes];
-        if self.wants_location {
-            note_location(&mut self.location, status, text);
+        if self.wants_location && let Some(location) = &mut self.location {
+            note_location(location, status, text);
         }
         let Some(kept) = self.kept.as_mut().filter(|kept| kept.keep().is_any()) else { return };
         let body_at = at + head_bytes;

@@ -167,7 +167,7 @@ pub struct Session {
     kept_bytes: usize,
     /// The peer has closed its side: it would not answer another request.
     is_peer_closed: bool,
-    broken: Option<BrokenWrite>,
+    broken: Option<Box<BrokenWrite>>,
 }
 
 impl Session {
@@ -307,7 +307,7 @@ impl Session {
     /// failure stands, because the kernel reports a reset once.
     pub fn write_failed(&mut self, broken: BrokenWrite) {
         self.is_peer_closed = true;
-        self.broken.get_or_insert(broken);
+        self.broken.get_or_insert_with(|| Box::new(broken));
     }
 
     /// The peer has closed its side, though its bytes may not all be read: the connection will not
@@ -375,7 +375,7 @@ impl Session {
             // It was said before, and the engine closes the connection.
             return None;
         }
-        match (end, self.broken) {
+        match (end, self.broken.as_deref().copied()) {
             (End::WouldBlock, None) => None,
             (End::WouldBlock, Some(BrokenWrite { cause, .. }))
             | (End::EndOfStream { .. }, Some(BrokenWrite { cause, follows_end: false }))
