@@ -56,8 +56,9 @@ pub struct ResponseDecoder {
     head_start: u64,
     /// The part of a head that has arrived without its end.
     partial: Vec<u8>,
-    scan: HeadScan,
-    /// The response uses `scan` or `chunked`, so that they begin anew with the next one.
+    /// None unless a response ever needed them.
+    scans: Option<Box<Scans>>,
+    /// The response uses them, so that they begin anew with the next one.
     is_scanned: bool,
     interim: u32,
     final_head: Option<Head>,
@@ -74,7 +75,19 @@ pub struct ResponseDecoder {
     kept: Option<Box<Kept>>,
     /// Payload of a body that is not chunked.
     plain_body_bytes: u64,
+}
+
+/// What reads byte by byte: heads that are not whole or not plain, and chunked bodies.
+#[derive(Clone, Debug)]
+struct Scans {
+    head: HeadScan,
     chunked: ChunkedDecoder,
+}
+
+impl Default for Scans {
+    fn default() -> Scans {
+        Scans { head: HeadScan::new(), chunked: ChunkedDecoder::new() }
+    }
 }
 
 /// Named by what is awaited.
@@ -106,7 +119,7 @@ impl ResponseDecoder {
             position: 0,
             head_start: 0,
             partial: Vec::new(),
-            scan: HeadScan::new(),
+            scans: None,
             is_scanned: false,
             interim: 0,
             final_head: None,
@@ -117,7 +130,6 @@ impl ResponseDecoder {
             location: None,
             kept: None,
             plain_body_bytes: 0,
-            chunked: ChunkedDecoder::new(),
         }
     }
 
@@ -236,7 +248,8 @@ impl ResponseDecoder {
 
     /// Where the response breaks HTTP/1.1 so far, interim responses included; errors apart.
     pub fn irregularities(&self) -> Irregularities {
-        self.irregularities.with(self.chunked.irregularities()).with(self.scan.irregularities())
+        let Some(scans) = &self.scans else { return self.irregularities };
+        self.irregularities.with(scans.chunked.irregularities()).with(scans.head.irregularities())
     }
 
     /// The connection has switched to another protocol: the response was 101.
@@ -251,7 +264,8 @@ impl ResponseDecoder {
 
     /// Bytes of body so far, without chunk framing and trailers.
     pub fn body_bytes(&self) -> u64 {
-        self.plain_body_bytes + self.chunked.payload_bytes()
+        let chunked = self.scans.as_ref().map_or(0, |scans| scans.chunked.payload_bytes());
+        self.plain_body_bytes + chunked
     }
 
     /// Bytes of this response consumed so far, interim responses and framing included.
@@ -317,7 +331,8 @@ impl ResponseDecoder {
         let head_bytes_max = self.limits.head_bytes_max;
         let room = head_bytes_max.saturating_sub(self.partial.len()).min(rest.len());
         let fields_max = self.limits.fields_max.min(crate::FIELDS_HARD_MAX);
-        let end = match self.scan.feed(&rest[..room], fields_max) {
+        let scan = &mut self.scans.get_or_insert_default().head;
+        let end = match scan.feed(&rest[..room], fields_max) {
             Ok(end) => end,
             Err(fault) => return Err(self.fail_in_head(fault.kind, fault.at)),
         };
@@ -330,12 +345,14 @@ impl ResponseDecoder {
             }
             return Ok(taken);
         }
-        if self.scan.irregularities().has(Irregularities::OBS_FOLD) {
+        if scan.irregularities().has(Irregularities::OBS_FOLD) {
             head::unfold(&mut self.partial);
         }
-        match head::read(&self.partial, &self.scan, self.request_is_head) {
+        match head::read(&self.partial, scan, self.request_is_head) {
             Ok(head) => {
-                if self.wants_location && let Some(location) = &mut self.location {
+                if self.wants_location
+                    && let Some(location) = &mut self.location
+                {
                     note_location(location, head.status, &self.partial);
                 }
                 let Some(mut kept) = self.kept.take().filter(|kept| kept.keep().is_any()) else {
@@ -386,7 +403,8 @@ impl ResponseDecoder {
                 return Ok(self.take_final_head(Head { keep_alive: false, ..head }, taken));
             }
             101 => {
-                let at = self.scan.status_at();
+                let plain = HeadScan::new();
+                let at = self.scans.as_ref().map_or(&plain, |scans| &scans.head).status_at();
                 return Err(self.fail_in_head(ProtocolErrorKind::UnexpectedUpgrade, at));
             }
             _ => {}
@@ -413,9 +431,10 @@ impl ResponseDecoder {
     }
 
     fn chunks(&mut self, rest: &[u8]) -> Result<usize, ProtocolError> {
-        match self.chunked.feed(rest, &self.limits) {
+        let chunked = &mut self.scans.get_or_insert_default().chunked;
+        match chunked.feed(rest, &self.limits) {
             Ok(taken) => {
-                if self.chunked.is_done() {
+                if chunked.is_done() {
                     self.state = DecoderState::Nothing;
                 }
                 Ok(taken)
@@ -426,8 +445,9 @@ impl ResponseDecoder {
 
     fn forget_partial(&mut self) {
         self.partial.clear();
-        self.scan = HeadScan::new();
-        self.chunked = ChunkedDecoder::new();
+        if let Some(scans) = &mut self.scans {
+            **scans = Scans::default();
+        }
     }
 
     #[cold]

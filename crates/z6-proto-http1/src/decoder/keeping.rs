@@ -53,7 +53,9 @@ impl ResponseDecoder {
     pub(super) fn note_head(&mut self, rest: &[u8], at: usize, head_bytes: usize) {
         let Some(status) = self.status() else { return };
         let text = &rest[..head_bytes];
-        if self.wants_location && let Some(location) = &mut self.location {
+        if self.wants_location
+            && let Some(location) = &mut self.location
+        {
             note_location(location, status, text);
         }
         let Some(kept) = self.kept.as_mut().filter(|kept| kept.keep().is_any()) else { return };
@@ -119,14 +121,18 @@ impl ResponseDecoder {
     /// Chunk by chunk; the bytes between data one by one, so that trailers are told from them.
     fn kept_chunks(&mut self, rest: &[u8], kept: &mut Kept) -> Result<usize, ProtocolError> {
         let mut at = 0;
-        while at < rest.len() && !self.chunked.is_done() {
-            let is_trailer = self.chunked.is_in_trailers();
-            let is_run = is_trailer || self.chunked.is_in_data();
+        let chunked = &mut self.scans.get_or_insert_default().chunked;
+        while at < rest.len() && !chunked.is_done() {
+            let is_trailer = chunked.is_in_trailers();
+            let is_run = is_trailer || chunked.is_in_data();
             let piece = if is_run { &rest[at..] } else { &rest[at..=at] };
-            let read = self
-                .chunked
-                .piece(piece, &self.limits)
-                .map_err(|fault| self.fail(fault.kind, self.position + (at + fault.at) as u64))?;
+            let read = match chunked.piece(piece, &self.limits) {
+                Ok(read) => read,
+                Err(fault) => {
+                    let offset = self.position + (at + fault.at) as u64;
+                    return Err(self.fail(fault.kind, offset));
+                }
+            };
             let taken = &piece[..read.taken];
             if is_trailer {
                 kept.push_trailers(taken);
@@ -135,7 +141,7 @@ impl ResponseDecoder {
             }
             at += read.taken;
         }
-        if self.chunked.is_done() {
+        if chunked.is_done() {
             self.state = DecoderState::Nothing;
         }
         Ok(at)

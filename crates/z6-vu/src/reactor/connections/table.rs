@@ -48,7 +48,7 @@ pub(super) struct Link {
 
 // Bytes of each connection, with the state of its protocol. Heads that come in pieces, requests with an
 // id and TLS sessions have buffers of their own besides.
-const _: () = assert!(size_of::<Link>() <= 512);
+const _: () = assert!(size_of::<Link>() <= 400);
 
 impl Link {
     /// Whether a proxy is asked for a tunnel.
