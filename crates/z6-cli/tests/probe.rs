@@ -157,6 +157,47 @@ fn bytes_behind_a_response_are_the_verdict() {
     }
 }
 
+/// As above, when the end of the stream comes with them.
+#[test]
+fn bytes_behind_a_response_are_the_verdict_whenever_the_end_comes() {
+    let folder = Folder::new("");
+    let (url, thread) = server(|stream| {
+        read_to(stream, b"\r\n\r\n");
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokXX").unwrap();
+    });
+    let probed = folder.run(&["probe", &url]).expect(1);
+    thread.join().unwrap();
+    has_lines(&probed, &["* FAILED: what came after the response breaks the protocol"]);
+}
+
+/// A value is not shown wherever its field stands: in the head behind an interim one, in a line that continues
+/// another, behind the chunks.
+#[test]
+fn no_head_and_no_trailer_shows_a_cookie() {
+    const HEAD: &str = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\n\
+        Set-Cookie: sid=SECRET1\r\nset-cookie: a=\r\n SECRET2\r\nETag: \"x\"\r\n\
+        Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nServer-Timing: a\r\n";
+    let folder = Folder::new("");
+    for pieces in
+        [&["Set-Cookie: t=SECRET3\r\n\r\n"][..], &["Set-", "Cookie: t=SEC", "RET3\r\n\r\n"]]
+    {
+        let (url, thread) = server(move |stream| {
+            read_to(stream, b"\r\n\r\n");
+            stream.write_all(HEAD.as_bytes()).unwrap();
+            for piece in pieces {
+                stream.write_all(piece.as_bytes()).unwrap();
+                std::thread::yield_now();
+            }
+            let _ = stream.read_to_end(&mut Vec::new());
+        });
+        let probed = folder.run(&["probe", &url]).expect(0);
+        thread.join().unwrap();
+        let hidden = "< Set-Cookie: (not shown: --show-secrets)";
+        has_lines(&probed, &["< HTTP/1.1 200 OK", hidden, "< ETag: \"x\""]);
+        assert!(!probed.stdout.contains("SECRET"), "{}", probed.stdout);
+    }
+}
+
 /// One field of 4,000 bytes that a frame repeats 12,000 times: what is printed has a bound.
 #[test]
 fn a_header_bomb_is_cut() {

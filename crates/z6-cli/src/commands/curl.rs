@@ -82,8 +82,11 @@ pub(super) fn command(sent: &Sent, connection: &str) -> String {
     let (method, target) = (first.next().unwrap_or_default(), first.next().unwrap_or_default());
     // An argument is no place for NUL, nor for much.
     let is_piped = body.contains(&0) || body.len() > ARGUMENT_BYTES_MAX;
-    let mut line =
-        if is_piped { format!("printf {} | curl -i", printed(body)) } else { "curl -i".to_owned() };
+    let mut line = if is_piped {
+        format!("printf -- {} | curl -i", printed(body))
+    } else {
+        "curl -i".to_owned()
+    };
     line.push_str(connection);
     let is_plain = sent.origin.starts_with("http:");
     match (first.next(), is_plain) {
@@ -92,18 +95,18 @@ pub(super) fn command(sent: &Sent, connection: &str) -> String {
         (_, true) => {}
         (_, false) => line.push_str(" --http1.1"),
     }
-    match (method, body.is_empty()) {
+    let fields = lines.filter(|line| !line.is_empty());
+    let fields = fields.map(|field| (field, field.split_once(':').unwrap_or((field, ""))));
+    let has = |other: &str| fields.clone().any(|(_, (name, _))| name.eq_ignore_ascii_case(other));
+    let has_body = !body.is_empty() || has("Content-Length") && method != "HEAD";
+    match (method, has_body) {
         ("HEAD", _) => line.push_str(" --head"),
-        ("GET", true) => {}
+        ("GET", false) => {}
         _ => line += &format!(" -X {}", quoted(method.as_bytes())),
     }
     let authority = sent.origin.split_once("://").map_or("", |(_, authority)| authority);
-    let (mut has_type, mut has_length) = (false, false);
-    for field in lines.filter(|line| !line.is_empty()) {
-        let (name, value) = field.split_once(':').unwrap_or((field, ""));
+    for (field, (name, value)) in fields.clone() {
         let is = |other: &str| name.eq_ignore_ascii_case(other);
-        has_type |= is("Content-Type");
-        has_length |= is("Content-Length");
         // curl finds these by itself.
         let is_own = ["Content-Length", "Transfer-Encoding", "Connection"].into_iter().any(is)
             || (is("Host") && value.trim() == authority);
@@ -113,8 +116,7 @@ pub(super) fn command(sent: &Sent, connection: &str) -> String {
             line += &format!(" -H {}", quoted(word.as_bytes()));
         }
     }
-    let has_body = !body.is_empty() || has_length && method != "HEAD";
-    if has_body && !has_type {
+    if has_body && !has("Content-Type") {
         line.push_str(" -H 'Content-Type:'");
     }
     match body {
@@ -213,8 +215,12 @@ mod tests {
             ),
             (
                 "POST / HTTP/1.1\r\nContent-Type: a\r\n\r\na\0'%\\",
-                "printf 'a\\000'\\''%%\\\\' | curl -i -X 'POST' -H 'Content-Type: a' --data-binary @- \
+                "printf -- 'a\\000'\\''%%\\\\' | curl -i -X 'POST' -H 'Content-Type: a' --data-binary @- \
                  'http://shop.example/'",
+            ),
+            (
+                "GET / HTTP/1.1\r\nContent-Type: a\r\nContent-Length: 0\r\n\r\n",
+                "curl -i -X 'GET' -H 'Content-Type: a' --data-binary '' 'http://shop.example/'",
             ),
             (
                 "GET /a/../{b} HTTP/1.1\r\n\r\n",

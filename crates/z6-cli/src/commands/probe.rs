@@ -102,14 +102,25 @@ struct Side {
     trace: Trace,
     /// Over HTTP/1.1: a line that is not complete.
     line: Vec<u8>,
-    /// The head is complete.
+    /// The head being read is that of an interim response (RFC 9110 section 15.2): another follows.
+    is_interim: bool,
+    /// The last line is a field whose value is not shown: neither are lines that continue it.
+    is_hidden: bool,
+    /// The final head is complete.
     is_in_body: bool,
+    /// Trailer fields may follow the content.
+    is_chunked: bool,
     is_begun: bool,
     content_bytes: usize,
     /// Bytes of lines about frames that were shown, and lines that were not.
     line_bytes: usize,
     hidden_lines: u64,
 }
+
+/// Of a line that is not complete, at most so many bytes wait for its end.
+const PART_BYTES_MAX: usize = 8 << 10;
+/// In place of a value that may be a secret.
+const NOT_SHOWN: &str = "(not shown: --show-secrets)";
 
 impl Printer<'_> {
     fn new(args: &ProbeArgs) -> Printer<'_> {
@@ -198,8 +209,19 @@ impl Side {
     fn new(mark: char, trace: Trace) -> Side {
         let line = Vec::new();
         let (content_bytes, line_bytes, hidden_lines) = (0, 0, 0);
-        let (is_in_body, is_begun) = (false, false);
-        Side { mark, trace, line, is_in_body, is_begun, content_bytes, line_bytes, hidden_lines }
+        Side {
+            mark,
+            trace,
+            line,
+            is_interim: false,
+            is_hidden: false,
+            is_in_body: false,
+            is_chunked: false,
+            is_begun: false,
+            content_bytes,
+            line_bytes,
+            hidden_lines,
+        }
     }
 
     fn take(&mut self, bytes: &[u8], is_http2: bool, args: &ProbeArgs, out: &mut String) {
@@ -236,11 +258,33 @@ impl Side {
             self.line.extend_from_slice(part);
             rest = after;
             if self.line.ends_with(b"\n") {
-                self.is_in_body = self.line == b"\r\n" || self.line == b"\n";
+                let is_end = self.line == b"\r\n" || self.line == b"\n";
+                self.is_in_body = is_end && !self.is_interim;
                 self.end_line(args, out);
             }
         }
-        content(out, self.mark, rest, &mut self.content_bytes, args);
+        if !self.is_chunked || args.show_secrets {
+            return content(out, self.mark, rest, &mut self.content_bytes, args);
+        }
+        // Fields may follow: one that is not to be shown is not, and a line waits for its end.
+        let mut text = std::mem::take(&mut self.line);
+        text.extend_from_slice(rest);
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        if text.len() - whole < PART_BYTES_MAX {
+            self.line = text.split_off(whole);
+        }
+        let (mut start, mut at) = (0, 0);
+        for piece in text.split_inclusive(|byte| *byte == b'\n') {
+            let name = piece.split(|byte| *byte == b':').next().unwrap_or_default();
+            let name = String::from_utf8_lossy(name.trim_ascii());
+            if name.len() < piece.len() && is_secret(&name) {
+                content(out, self.mark, &text[start..at], &mut self.content_bytes, args);
+                line(out, self.mark, &format!("{name}: {NOT_SHOWN}"));
+                start = at + piece.len();
+            }
+            at += piece.len();
+        }
+        content(out, self.mark, &text[start..], &mut self.content_bytes, args);
     }
 
     fn end_line(&mut self, args: &ProbeArgs, out: &mut String) {
@@ -249,8 +293,16 @@ impl Side {
             return;
         }
         let text = String::from_utf8_lossy(text.trim_ascii_end());
+        if text.starts_with("HTTP/1.") {
+            let status = text.split(' ').nth(1).unwrap_or_default();
+            self.is_interim = status.len() == 3 && status.starts_with('1') && status != "101";
+        }
         let words = match text.split_once(':') {
+            // An obsolete continuation of the line before (RFC 9112 section 5.2).
+            _ if text.starts_with([' ', '\t']) && self.is_hidden => format!(" {NOT_SHOWN}"),
             Some((name, value)) if !name.contains(' ') => {
+                self.is_hidden = is_secret(name) && !args.show_secrets;
+                self.is_chunked |= name.eq_ignore_ascii_case("Transfer-Encoding");
                 format!(
                     "{name}:{}{}",
                     if value.starts_with(' ') { " " } else { "" },
@@ -289,8 +341,11 @@ fn line(out: &mut String, mark: char, words: &str) {
 }
 
 fn shown<'a>(name: &str, value: &'a str, args: &ProbeArgs) -> &'a str {
-    let is_secret = SECRET_FIELDS.iter().any(|secret| secret.eq_ignore_ascii_case(name));
-    if is_secret && !args.show_secrets { "(not shown: --show-secrets)" } else { value }
+    if is_secret(name) && !args.show_secrets { NOT_SHOWN } else { value }
+}
+
+fn is_secret(name: &str) -> bool {
+    SECRET_FIELDS.iter().any(|secret| secret.eq_ignore_ascii_case(name))
 }
 
 /// A frame, or something that it says.

@@ -158,7 +158,7 @@ fn trim(mut text: &[u8]) -> &[u8] {
 fn max_age(value: &[u8]) -> Option<i64> {
     let digits = value.strip_prefix(b"-");
     let (is_negative, digits) = (digits.is_some(), digits.unwrap_or(value));
-    if value.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
     if is_negative {
@@ -182,6 +182,15 @@ mod tests {
     fn pair(text: &str) -> (&str, &str) {
         let cookie = parse(text);
         (std::str::from_utf8(cookie.name).unwrap(), std::str::from_utf8(cookie.value).unwrap())
+    }
+
+    #[test]
+    fn an_age_without_digits_is_ignored() {
+        for text in ["a=1; Max-Age=-", "a=1; Max-Age=", "a=1; Max-Age=-x", "a=1; Max-Age=1x"] {
+            assert_eq!(parse(text).max_age_seconds, None, "{text}");
+        }
+        assert_eq!(parse("a=1; Max-Age=5; Max-Age=-").max_age_seconds, Some(5));
+        assert_eq!(parse("a=1; Max-Age=-1").max_age_seconds, Some(0));
     }
 
     #[test]

@@ -172,7 +172,8 @@ impl Probe<'_> {
         let outcome = outcome(about, &self.heard, &self.spec.scenario);
         tell(Probed::Ended { outcome: &outcome, elapsed_ns: self.now().0 });
         if self.heard.has_unsolicited {
-            self.closed.get_or_insert(CloseCause::Unsolicited);
+            // Whether the end of the stream came with it is chance.
+            self.closed = Some(CloseCause::Unsolicited);
         }
         let until = after(self.spec.stay_ns);
         loop {
