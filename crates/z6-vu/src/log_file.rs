@@ -82,6 +82,10 @@ impl LogFile {
             LogTarget::OwnersFile(path) => (path, 0o600),
             LogTarget::Discard => return Ok(LogFile { output: Output::Discard, unkept: None }),
         };
+        if path.file_name().is_none() {
+            let source = io::Error::new(io::ErrorKind::InvalidInput, "the path names no file");
+            return Err(LogError::Create { path: path.clone(), source });
+        }
         let partial = partial_path(path);
         let create =
             |at: &Path| OpenOptions::new().write(true).create_new(true).mode(mode).open(at);

@@ -277,8 +277,9 @@ impl Finished {
 }
 
 impl Merged {
-    /// Whether the run is a success: it had a target that responded, all shards whose logs were merged ran to
-    /// their end, and every assertion holds.
+    /// Whether the run is a success: it had a target that responded, ended by itself, and every assertion
+    /// holds. Of a run that was [opened with what there is](RunLog::open_partial) a missing shard or a truncated
+    /// log is no failure: [`missing`](Merged::missing) and [`receipt`](Merged::receipt) tell.
     ///
     /// # Errors
     /// [`RunFailure`], with all reasons.

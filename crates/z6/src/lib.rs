@@ -140,27 +140,31 @@ pub use z6_vu::templates::TemplateError;
 // Scenarios.
 pub use z6_scenario::simulation::{FaultKind, Simulation};
 pub use z6_scenario::{
-    ArrivalStamps, Arrivals, Assertion, AssertionKind, ConnectionReuse, Files, Goal, GoalBuilder,
-    Http2Builder, Http2Settings, HttpVersion, LatencyPercentile, Limits, Loaded, Metadata, Model,
-    NoFiles, Overrides, Placement, Plan, PlannedStep, Quantile, Request, RequestBuilder, RunModel,
-    Runtime, Scenario, ScenarioBuilder, Schedule, ScheduleBuilder, Shape, Tag, Target,
-    TargetBuilder, ThinkTime, Users, Workers,
+    ArrivalStamps, Arrivals, Assertion, AssertionKind, AwsSigV4Builder, ConnectionReuse,
+    DataBuilder, ExtractBuilder, Files, Goal, GoalBuilder, Http2Builder, Http2Settings,
+    HttpVersion, LatencyPercentile, Limits, Loaded, Metadata, Model, NoFiles, OnEnd, OnFailure,
+    Overrides, ParameterBuilder, PartBuilder, Placement, Plan, PlannedStep, PopulationBuilder,
+    Quantile, RandomBuilder, Request, RequestBuilder, RunModel, Runtime, Scenario, ScenarioBuilder,
+    Schedule, ScheduleBuilder, Scope, Shape, StepBuilder, Tag, Target, TargetBuilder, ThinkTime,
+    Users, Workers, values::Per,
 };
 
 // Figures.
 pub use z6_metrics::report::{Style, metrics_json, summary_text, timeseries_csv};
 pub use z6_metrics::{
-    AssertionResult, AssertionValue, Ci95, ConnectionFigures, Doubt, ErrorFigures,
+    AssertionResult, AssertionValue, Ci95, ConnectionFigures, Curves, Doubt, ErrorFigures,
     GeneratorFigures, GroupFigures, LatencyFigures, LatencyStats, LiveSnapshot, Metrics, Named,
-    PopulationFigures, PopulationSecond, RequestFigures, RequestRow, RowOutcome, RunFigures,
-    SeriesRow, ShardFigures, ShardsFigures, ThroughputFigures, Tripped, Verdict,
+    PhaseFigures, PopulationFigures, PopulationSecond, RequestFigures, RequestRow, RowOutcome,
+    RunFigures, SeriesRow, ShardFigures, ShardsFigures, StepGroupFigures, ThroughputFigures,
+    Tripped, Verdict,
 };
+pub use z6_report::Facts as PageFacts;
 
 // Events.
 pub use z6_events::{
     Actor, Cause, CloseCause, ConnectionEnd, ConnectionFacts, ConnectionSlot, Driver, ErrorGroup,
-    ErrorKind, Event, EventClass, EventLine, ExchangeSlot, Failure, LogDigest, LogHeader,
-    NeverSentReason, NextHop, Observed, Outcome, PlannedRequest, Population, ReleaseCause,
-    RequestEnded, RequestId, Response, Sample, SentFacts, Shard, Step, StopReason, StoppedBy,
-    TargetAddresses, TargetId, Tick, WorkerId,
+    ErrorKind, Event, EventClass, EventLine, ExchangeSlot, Failure, Irregularities, Irregularity,
+    LogDigest, LogHeader, NeverSentReason, NextHop, Observed, Outcome, PlannedRequest, Population,
+    Protocol, ReleaseCause, RequestEnded, RequestId, Response, Sample, SentFacts, Shard, Step,
+    StopReason, StoppedBy, TargetAddresses, TargetId, Tick, WorkerId,
 };

@@ -53,6 +53,9 @@ pub enum ReadError {
         /// The directory.
         path: PathBuf,
     },
+    /// No path was given.
+    #[error("no event log was named: give at least one")]
+    NoPaths,
     /// The file is not a log, or is damaged.
     #[error("{}", path.display())]
     Log {
@@ -102,6 +105,7 @@ impl ReadError {
             | ReadError::Replay { source: ReplayError::Log(source), .. } => of(source),
             ReadError::NotAFile { .. }
             | ReadError::NoLog { .. }
+            | ReadError::NoPaths
             | ReadError::Replay { .. }
             | ReadError::Shards { .. }
             | ReadError::Events { .. } => false,

@@ -1,9 +1,11 @@
 //! What sees the events of a run, on the log writer's thread: the fold, the live snapshot, and the
 //! embedder's own function. Knows no file and no socket.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -40,6 +42,29 @@ pub(crate) enum Fault {
     Join(AnalyzeError),
 }
 
+thread_local! {
+    static IS_IN_CALLBACK: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is within one of the embedder's functions.
+pub(crate) fn is_in_callback() -> bool {
+    IS_IN_CALLBACK.get()
+}
+
+/// Says that the embedder's functions are called no more.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CallsEnd(Arc<AtomicBool>);
+
+impl CallsEnd {
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// The embedder's functions. None is called again after one of them panicked.
 #[derive(Default)]
 pub(crate) struct Callbacks {
@@ -49,6 +74,7 @@ pub(crate) struct Callbacks {
     fault: Option<Fault>,
     /// Stops the run once something went wrong; set when it has started.
     halt: Arc<OnceLock<Stops>>,
+    end: CallsEnd,
 }
 
 impl Callbacks {
@@ -60,9 +86,10 @@ impl Callbacks {
     }
 
     fn event(&mut self, worker: WorkerId, at: Tick, event: &Event) {
-        if self.fault.is_some() {
+        if self.fault.is_some() || self.end.is_set() {
             return;
         }
+        IS_IN_CALLBACK.set(true);
         // After a panic none of them is called again, so what it left half done is never seen.
         let called = catch_unwind(AssertUnwindSafe(|| {
             if let Some(on_event) = &mut self.on_event {
@@ -74,6 +101,7 @@ impl Callbacks {
             }
             Ok(())
         }));
+        IS_IN_CALLBACK.set(false);
         match called {
             Ok(Ok(())) => return,
             Ok(Err(error)) => self.fault = Some(Fault::Join(error)),
@@ -182,6 +210,11 @@ impl Watcher {
     /// Where the means to stop the run is left for a function that goes wrong.
     pub(crate) fn halt(&self) -> Arc<OnceLock<Stops>> {
         Arc::clone(&self.callbacks.halt)
+    }
+
+    /// Ends the calls of the embedder's functions.
+    pub(crate) fn calls_end(&self) -> CallsEnd {
+        self.callbacks.end.clone()
     }
 
     /// Where snapshots are published.

@@ -225,8 +225,11 @@ impl Run {
     }
 
     /// Has `on_event` see every event, in the order of the log, on the log writer's thread. While it
-    /// works no log is written: a slow one slows the run down, and the run says so. If it panics the run is
-    /// stopped, and its end is [`Error::Callback`]. It is dropped when the run has ended, so that a channel which
+    /// works no log is written. What it has not seen yet waits, up to some megabytes of log; beyond them it
+    /// slows the run down, and the run says so (the doubt `log_back_pressure`). The run ends when it has seen all,
+    /// and the live figures wait for it too. After [`RunHandle::stop_now`](crate::RunHandle::stop_now), the
+    /// time limit, or when [`Running`](crate::Running) is dropped, it is not called again; but a call that
+    /// blocks is waited for. If it panics the run is stopped, and its end is [`Error::Callback`]. It is dropped when the run has ended, so that a channel which
     /// it sends into ends too.
     #[must_use]
     pub fn on_event(
@@ -238,7 +241,8 @@ impl Run {
     }
 
     /// Has `on_request` see every request as it ends, from its plan to its end, in the order of the log, on
-    /// the log writer's thread. As with [`on_event`](Run::on_event), a slow function slows the run down. If it
+    /// the log writer's thread. What [`on_event`](Run::on_event) says of a slow function holds for it too; a
+    /// second function takes the place of the first. If it
     /// panics the run is stopped, and its end is [`Error::Callback`]. It is dropped when the run has ended.
     ///
     /// ```

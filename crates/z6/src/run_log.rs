@@ -203,6 +203,9 @@ impl RunLog {
     }
 
     fn from_parts(mut parts: Vec<Part>, is_partial: bool) -> Result<RunLog, ReadError> {
+        if parts.is_empty() {
+            return Err(ReadError::NoPaths);
+        }
         let is_alone = parts.len() == 1 && !(is_partial && parts[0].header.shards > 1);
         let mut missing = Vec::new();
         if !is_alone {

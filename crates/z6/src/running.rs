@@ -23,7 +23,7 @@ use z6_vu::reactor::{AttemptFailure, LostShard, RunReport, RunSpec, StartError};
 use crate::builtin::Builtin;
 use crate::error::Error;
 use crate::finished::Finished;
-use crate::observer::{Live, Watcher};
+use crate::observer::{CallsEnd, Live, Watcher, is_in_callback};
 use crate::results::ResultsDir;
 #[cfg(feature = "simulate")]
 use crate::simulated::{Simulated, SimulationReport, StopRequest};
@@ -44,7 +44,8 @@ pub(crate) struct Context {
 }
 
 /// A run in progress. Dropping it stops the run at once, without a grace period, and waits for its end: that
-/// takes milliseconds, also while a panic unwinds. The event log is complete, reports are not written.
+/// takes milliseconds, also while a panic unwinds, but for a call of [`on_request`](crate::Run::on_request) that
+/// is under way. The event log is complete, reports are not written.
 #[derive(Debug)]
 pub struct Running {
     /// None once it was waited for.
@@ -228,7 +229,14 @@ pub struct RunHandle {
 
 /// Stops a run from another thread.
 #[derive(Debug, Clone)]
-pub(crate) enum Stops {
+pub(crate) struct Stops {
+    run: RunStops,
+    /// Of the embedder's functions.
+    calls: CallsEnd,
+}
+
+#[derive(Debug, Clone)]
+enum RunStops {
     #[cfg(feature = "run")]
     Real(z6_vu::reactor::Stopper),
     #[cfg(feature = "simulate")]
@@ -237,43 +245,48 @@ pub(crate) enum Stops {
 
 impl Stops {
     fn stop(&self, reason: StopReason) {
-        match self {
+        match &self.run {
             #[cfg(feature = "run")]
-            Stops::Real(stopper) => stopper.stop(reason),
+            RunStops::Real(stopper) => stopper.stop(reason),
             #[cfg(feature = "simulate")]
-            Stops::Simulated(request) => request.set(reason),
+            RunStops::Simulated(request) => request.set(reason),
         }
     }
 
     #[cfg(feature = "run")]
     fn lost_shards(&self) -> Vec<LostShard> {
-        match self {
-            Stops::Real(stopper) => stopper.lost_shards(),
+        match &self.run {
+            RunStops::Real(stopper) => stopper.lost_shards(),
             #[cfg(feature = "simulate")]
-            Stops::Simulated(_) => Vec::new(),
+            RunStops::Simulated(_) => Vec::new(),
         }
     }
 
+    /// Also ends the calls of the embedder's functions: what they have not seen by now could take long.
     pub(crate) fn stop_now(&self, reason: StopReason) {
-        match self {
+        self.calls.set();
+        match &self.run {
             #[cfg(feature = "run")]
-            Stops::Real(stopper) => stopper.stop_now(reason),
+            RunStops::Real(stopper) => stopper.stop_now(reason),
             #[cfg(feature = "simulate")]
-            Stops::Simulated(request) => request.set(reason),
+            RunStops::Simulated(request) => request.set(reason),
         }
     }
 }
 
 /// Waits for the end of a run, which comes after `limit` at the latest.
 #[cfg(feature = "run")]
-fn wait_up_to(handle: z6_vu::reactor::RunHandle<Watcher>, limit: Option<Duration>) -> Report {
+fn wait_up_to(
+    handle: z6_vu::reactor::RunHandle<Watcher>,
+    stops: &Stops,
+    limit: Option<Duration>,
+) -> Report {
     let Some(limit) = limit else { return handle.wait().into() };
-    let stopper = handle.stopper();
     let mut is_over = false;
     let report = handle.wait_with(limit, |now| {
         if !is_over && now.as_duration() >= limit {
             is_over = true;
-            stopper.stop_now(StopReason::Requested);
+            stops.stop_now(StopReason::Requested);
         }
     });
     // It may have ended by itself just then.
@@ -282,9 +295,10 @@ fn wait_up_to(handle: z6_vu::reactor::RunHandle<Watcher>, limit: Option<Duration
 }
 
 impl RunHandle {
-    /// The figures so far. Counts are at most about 200 ms old; so are response times, figures by name and
-    /// doubts, except in scenarios with hundreds of names: then they are renewed as often as half a percent of
-    /// the log writer's time allows.
+    /// The figures so far. Counts are about 200 ms old; older while a function of
+    /// [`on_request`](crate::Run::on_request) does not keep up. Response times, figures by name and doubts are
+    /// renewed as often as half a percent of the log writer's time allows: about as often in a release build with
+    /// few names, every few seconds with hundreds of names or in a debug build.
     #[must_use]
     pub fn live(&self) -> LiveSnapshot {
         self.live.read()
@@ -305,7 +319,9 @@ impl RunHandle {
         self.stops.stop(StopReason::Requested);
     }
 
-    /// Asks the run to stop without a grace period. Its log is complete all the same.
+    /// Asks the run to stop without a grace period. Its log is complete all the same; what the functions of
+    /// [`on_request`](crate::Run::on_request) and [`on_event`](crate::Run::on_event) have not seen by now they
+    /// do not see any more.
     pub fn stop_now(&self) {
         self.stops.stop_now(StopReason::Requested);
     }
@@ -330,7 +346,7 @@ impl Running {
         context: Context,
         time_limit: Option<Duration>,
     ) -> Result<Running, Error> {
-        let (live, halt) = (watcher.live(), watcher.halt());
+        let (live, halt, calls) = (watcher.live(), watcher.halt(), watcher.calls_end());
         let (started, ended) = mpsc::channel();
         let thread = std::thread::Builder::new().name("z6-run".to_owned());
         let bell = Bell::default();
@@ -340,11 +356,11 @@ impl Running {
                 // Rings once everything below is done.
                 let _ringer = ringer;
                 // The starter waits for it; nothing else is sent until the end.
-                let stops = Stops::Real(handle.stopper());
+                let stops = Stops { run: RunStops::Real(handle.stopper()), calls };
                 // It is set here only.
                 let _ = halt.set(stops.clone());
-                let _ = started.send(Ok((stops, handle.header().clone())));
-                ThreadEnd::over(wait_up_to(handle, time_limit))
+                let _ = started.send(Ok((stops.clone(), handle.header().clone())));
+                ThreadEnd::over(wait_up_to(handle, &stops, time_limit))
             }
             Err(error) => {
                 let _ = started.send(Err(error.into()));
@@ -376,8 +392,9 @@ impl Running {
     ) -> Result<Running, Error> {
         let live = watcher.live();
         let (header, request) = (simulated.header().clone(), simulated.stop_request());
+        let stops = Stops { run: RunStops::Simulated(request), calls: watcher.calls_end() };
         // It is set here only.
-        let _ = watcher.halt().set(Stops::Simulated(request.clone()));
+        let _ = watcher.halt().set(stops.clone());
         let (started, ended) = mpsc::channel();
         let thread = std::thread::Builder::new().name("z6-simulation".to_owned());
         let bell = Bell::default();
@@ -392,7 +409,7 @@ impl Running {
         });
         Ok(Running {
             coordinator: Some(Coordinator { thread: thread.map_err(Error::Thread)?, ended }),
-            stops: Stops::Simulated(request),
+            stops,
             bell,
             header,
             live,
@@ -503,8 +520,11 @@ impl Drop for Running {
     fn drop(&mut self) {
         if let Some(coordinator) = self.coordinator.take() {
             self.stops.stop_now(StopReason::Requested);
-            // To learn how it ended, wait for it instead.
-            let _ = coordinator.join();
+            // To learn how it ended, wait for it instead. Within one of the embedder's functions it cannot be
+            // waited for: the end comes after it.
+            if !is_in_callback() {
+                let _ = coordinator.join();
+            }
         }
     }
 }

@@ -41,6 +41,10 @@ impl fmt::Debug for Known {
 /// [`Error::Secret`] for the first secret that is not set or empty.
 pub(crate) fn given(scenario: &Scenario, folder: &Path, known: &Known) -> Result<Given, Error> {
     let value = |secret: &Secret| match known.value(&secret.name) {
+        Some(value) if value.is_empty() => {
+            let reason = "the value that was given is empty".to_owned();
+            Err(Error::Secret { name: secret.name.clone(), reason })
+        }
         Some(value) => Ok(value),
         None => read(secret, folder),
     };

@@ -269,6 +269,56 @@ fn a_function_that_panics_stops_the_run() {
     assert!(matches!(&error, Error::Callback { message } if message.contains("good enough")));
 }
 
+/// What a slow function has not seen by then could take it hours.
+#[test]
+fn no_function_is_called_after_a_stop_without_grace() {
+    let (begun, is_begun) = std::sync::mpsc::channel();
+    let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+    let run = Run::from_toml(HELLO).unwrap().on_request(move |_, _| {
+        begun.send(()).unwrap();
+        let _ = may_go_on.recv();
+    });
+    let running = run.start().unwrap();
+    is_begun.recv().unwrap();
+    running.handle().stop_now();
+    drop(go_on);
+    let finished = running.wait().unwrap();
+    assert_eq!(is_begun.iter().count(), 0, "of {}", finished.metrics.requests.succeeded);
+}
+
+#[test]
+fn a_function_may_drop_its_run() {
+    let place = Arc::new(Mutex::new(None::<z6::Running>));
+    let (dropped, is_dropped) = std::sync::mpsc::channel();
+    let own = Arc::clone(&place);
+    let run = Run::from_toml(HELLO).unwrap().on_request(move |_, _| {
+        while let None = own.lock().unwrap().take() {
+            std::thread::yield_now();
+        }
+        dropped.send(()).unwrap();
+    });
+    let running = run.start().unwrap();
+    *place.lock().unwrap() = Some(running);
+    is_dropped.recv_timeout(Duration::from_secs(60)).unwrap();
+}
+
+#[test]
+fn what_could_not_be_kept_or_read_again_is_refused_at_the_start() {
+    let run = || Run::from_toml(HELLO).unwrap();
+    let error = run().workers(Workers::Fixed(0)).start().unwrap_err();
+    assert!(z6::full_message(&error).contains("a run needs a worker"), "{error}");
+    let error = run().log_file("").start().unwrap_err();
+    assert!(z6::full_message(&error).contains("names no file"), "{error}");
+    let text = format!("secrets.key = {{ env = 'Z6_NO_SUCH_KEY' }}\n{HELLO}");
+    let error = Run::from_toml(&text).unwrap().real().secret("key", "").start().unwrap_err();
+    assert!(z6::full_message(&error).contains("is empty"), "{error}");
+    let none: [&Path; 0] = [];
+    for opened in [z6::RunLog::open(&none), z6::RunLog::open_partial(&none)] {
+        assert!(opened.unwrap_err().to_string().contains("no event log was named"));
+    }
+    assert!(z6::Follower::open_all(&none).is_err());
+}
+
 #[test]
 fn every_request_is_seen_as_it_ends_with_any_number_of_workers() {
     for workers in [1, 2, 3] {

@@ -102,6 +102,10 @@ fn workers(cx: &mut Context<'_>, section: &Section<'_>, overrides: &Overrides) -
         Some(Workers::Fixed(count)) => (u64::from(count), At::Flag("--workers")),
         None => (section.number("workers").unwrap_or(1), section.at("workers")),
     };
+    if overrides.workers == Some(Workers::Fixed(0)) {
+        let hint = format!("give 1 to {MAX_WORKERS}, or `auto`");
+        cx.fault(&at, codes::OVERRIDE, "a run needs a worker".to_owned(), hint);
+    }
     if number > MAX_WORKERS {
         let message = format!("{number} workers are more than {MAX_WORKERS}");
         cx.fault(&at, codes::OUT_OF_RANGE, message, "one worker per core is the most that helps");
