@@ -47,6 +47,7 @@ const OPTIONS: &[Entry] = &[
     (&["--threshold", "--thresholds"], "write [assertions] in the scenario"),
     (&["--html"], "the page is report.html in the results directory; `z6 report LOG --output FILE` writes it anew"),
     (&["--dry-run"], "write `z6 validate SCENARIO`, or `z6 plan SCENARIO` for every request of it"),
+    (&["--json"], "`analyze`, `diff` and `plan` have `--format json`; `run`, `simulate`, `bench` and `merge` have `--json`"),
     (&["--markdown"], "write `--format markdown`, or `--summary-format markdown` with a run"),
 ];
 
@@ -57,12 +58,13 @@ const BENCH: &[Entry] = &[
     (&["-q"], "oha's -q is of the whole run: write `--rate N`; hey's is of each of its -c workers: write `--rate` with the product of -q and -c"),
     (&["-b"], "a body, as of bombardier, is `--body TEXT`"),
     (&["-D"], "a body file, as of hey and oha, is `--body-file FILE`; a duration, as of h2load, is `--duration TIME`"),
-    (&["-f", "-p"], "the body, as of bombardier and ab, is `--body-file FILE`; streams of a connection, as of oha, are in [target.http2] of a scenario"),
+    (&["-f", "-p"], "the body, as of bombardier and ab, is `--body-file FILE`; streams of a connection, as of oha, are `--streams N`"),
     (&["-s"], "a script, as of wrk, is written as a scenario: `--scenario` prints one to start from; a timeout, as of ab, is `--timeout TIME`"),
     (&["-l", "-L", "--latency", "--latencies", "--latency-correction", "--percentiles"], "nothing to write: percentiles are always reported, of response times since the planned instant"),
     (&["-a"], "write `--user USER:PASSWORD`"),
     (&["-A"], "credentials, as of ab and oha, are `--user USER:PASSWORD`; a media type, as of hey, is `--header 'Accept: ..'`"),
-    (&["-T", "--content-type"], "write `--header 'Content-Type: ..'`"),
+    (&["-T"], "a media type, as of hey, ab and oha, is `--header 'Content-Type: ..'`; a timeout, as of wrk, is `--timeout TIME`"),
+    (&["--content-type"], "write `--header 'Content-Type: ..'`"),
     (&["-C", "--cookie"], "write `--header 'Cookie: ..'`"),
     (&["--host", "--vhost"], "write `--header 'Host: ..'`"),
     (&["-i", "--head"], "write `--method HEAD`"),

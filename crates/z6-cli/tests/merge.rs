@@ -248,6 +248,7 @@ runtime = { duration_seconds = 30, vus = 4, prng_seed = 7, workers = 1 }
 target.base_url = 'builtin'
 think_time = { type = 'constant', duration_ms = 5 }
 requests = [{ name = 'hello', path = '/' }]
+assertions.p99_latency_ms = 0.001
 ";
 
 fn page(address: SocketAddr) -> String {
@@ -288,6 +289,10 @@ fn several_shards_are_watched_as_one_run() {
     };
     let live = until(&|text| text.contains("By shard"));
     assert!(live.contains("2 shards, 2 workers"), "{live}");
+    // Nothing is judged before the end.
+    assert!(live.contains("The run is in progress"), "{live}");
+    assert!(live.contains("1 assertion, judged at the end of the run"), "{live}");
+    assert!(live.contains("not so far") && !live.contains("truncated"), "{live}");
     for run in runs {
         run.signal(Signal::INT);
         run.end().expect(130);

@@ -4,6 +4,7 @@
 //! durations are whole nanoseconds unless the name says otherwise. A figure without observations is
 //! null, never 0.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use serde::ser::SerializeMap;
@@ -245,6 +246,25 @@ impl<T, K> Named<T, K> {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+impl<K> Named<GroupFigures, K> {
+    /// Numbers of at most `most` entries that a table shows, in their order: those with the most failed
+    /// requests, and of the others those with the most requests.
+    #[must_use]
+    pub fn foremost(&self, most: usize) -> Vec<usize> {
+        let counts: Vec<_> = self.0.iter().map(|(_, group)| (group.failed, group.sent)).collect();
+        foremost(&counts, most)
+    }
+}
+
+/// Numbers of the greatest of these, in their order; of equal ones the first.
+fn foremost(counts: &[(u64, u64)], most: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..counts.len()).collect();
+    order.sort_by_key(|index| Reverse(counts[*index]));
+    order.truncate(most);
+    order.sort_unstable();
+    order
 }
 
 impl<T, K: Name> Named<T, K> {
@@ -747,4 +767,19 @@ pub struct SeriesRow {
     /// Whether the warm-up was still on when it began; written only if so.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub warmup: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failed_is_shown_before_what_was_sent_often() {
+        let mut counts: Vec<(u64, u64)> = (0..200).map(|sent| (0, sent)).collect();
+        counts[3].0 = 1;
+        let shown = foremost(&counts, 100);
+        assert_eq!(shown[..2], [3, 101]);
+        assert_eq!((shown.len(), shown.last(), shown.is_sorted()), (100, Some(&199), true));
+        assert_eq!(foremost(&[(0, 5); 4], 2), [0, 1]);
+    }
 }

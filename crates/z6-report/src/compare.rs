@@ -11,7 +11,7 @@ use crate::curve::{self, Curve};
 use crate::details::{details, words};
 use crate::facts::Facts;
 use crate::figure::{NONE, latency_text};
-use crate::head::{about, verdicts};
+use crate::head::{Stage, about, verdicts};
 use crate::page::{frame, section};
 use crate::scale::{Latencies, Linear, Time};
 use crate::svg::{Chart, Key, Pen, Unit, WIDTH, line};
@@ -64,7 +64,7 @@ pub fn comparison_page(
                     section.part {
                         h2 { (letter) ": " (shown(run.label)) }
                         p.sub { (about(run.metrics)) }
-                        (verdicts(run.metrics))
+                        (verdicts(run.metrics, Stage::Ended))
                         @if runs.len() == 1 { (details(run.metrics, run.facts, "z6 report --output report.html A.. -- B..")) }
                     }
                 }

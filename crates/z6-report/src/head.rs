@@ -11,13 +11,22 @@ use crate::text::shown;
 /// Doubts that are shown.
 const DOUBTS: usize = 40;
 
-pub(crate) fn head(metrics: &Metrics) -> Markup {
+/// How far the run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// More of the log is to come: nothing is judged yet.
+    Running,
+    /// The log is whole, or nothing more comes.
+    Ended,
+}
+
+pub(crate) fn head(metrics: &Metrics, stage: Stage) -> Markup {
     html! {
         header {
             p.over { "Z6 load test" }
             h1 { (shown(&metrics.run.name)) }
             p.sub { (about(metrics)) }
-            (verdicts(metrics))
+            (verdicts(metrics, stage))
             (tiles(metrics))
             (identities(metrics))
             (doubts(metrics))
@@ -45,7 +54,7 @@ fn rounded(seconds: f64) -> String {
 }
 
 /// Assertions, generator, end: with words and signs, not by colour alone.
-pub(crate) fn verdicts(metrics: &Metrics) -> Markup {
+pub(crate) fn verdicts(metrics: &Metrics, stage: Stage) -> Markup {
     let (all, failed) = (
         metrics.assertions.len() as u64,
         metrics.assertions.iter().filter(|one| !one.passed).collect::<Vec<_>>(),
@@ -55,6 +64,10 @@ pub(crate) fn verdicts(metrics: &Metrics) -> Markup {
             ("plain", "·", "One shard: assertions are about all shards together".to_owned())
         }
         (0, _) => ("plain", "·", "No assertions: nothing was demanded".to_owned()),
+        (all, _) if stage == Stage::Running => {
+            let words = format!("{}, judged at the end of the run", plural(all, "assertion"));
+            ("plain", "·", words)
+        }
         (1, []) => ("ok", "✓", "The assertion holds".to_owned()),
         (all, []) => ("ok", "✓", format!("All {all} assertions hold")),
         (all, [one]) => {
@@ -68,7 +81,10 @@ pub(crate) fn verdicts(metrics: &Metrics) -> Markup {
             ("bad", "!", "The generator was a limit: the figures show it as well as the target")
         }
     };
-    let (end, end_mark, end_words) = ended(metrics.run.stopped_by);
+    let (end, end_mark, end_words) = match stage {
+        Stage::Running => ("plain", "·", "The run is in progress".to_owned()),
+        Stage::Ended => ended(metrics.run.stopped_by),
+    };
     html! {
         ul.verdicts {
             li class=(class) { b aria-hidden="true" { (mark) } " " (words) }

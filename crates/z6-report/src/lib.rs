@@ -28,4 +28,4 @@ mod text;
 
 pub use compare::{ComparedSide, comparison_page};
 pub use facts::Facts;
-pub use page::run_page;
+pub use page::{live_page, run_page};

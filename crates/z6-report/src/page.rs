@@ -7,7 +7,7 @@ use crate::charts::Charts;
 use crate::curve;
 use crate::details::{details, words};
 use crate::facts::Facts;
-use crate::head::head;
+use crate::head::{Stage, head};
 use crate::tables::{connections, tables};
 use crate::text::shown;
 
@@ -20,11 +20,22 @@ const SCRIPT: &str = include_str!("script.js");
 /// same bytes.
 #[must_use]
 pub fn run_page(metrics: &Metrics, facts: &Facts) -> String {
+    page(metrics, facts, Stage::Ended)
+}
+
+/// The page of a run in progress, from its figures so far. It calls no assertion failed: all are judged at
+/// the end.
+#[must_use]
+pub fn live_page(metrics: &Metrics, facts: &Facts) -> String {
+    page(metrics, facts, Stage::Running)
+}
+
+fn page(metrics: &Metrics, facts: &Facts, stage: Stage) -> String {
     let body = html! {
-        (head(metrics))
+        (head(metrics, stage))
         main {
             @if let Some(grid) = &metrics.grid { (charts(metrics, &Charts::new(metrics, grid))) }
-            (tables(metrics))
+            (tables(metrics, stage))
             (connections(metrics))
             (details(metrics, facts, command(metrics)))
             (words())

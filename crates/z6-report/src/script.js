@@ -71,4 +71,18 @@ for (const table of $("table")) {
     };
   });
 }
+if (location.protocol.startsWith("http")) try {
+  // A page that is served of a run in progress is loaded again and again: what its reader chose stays.
+  const key = "z6 " + location.pathname, kept = JSON.parse(sessionStorage.getItem(key) || "{}"), name = d => d.querySelector("summary").textContent, caption = t => t.caption && t.caption.textContent;
+  $("details").forEach(d => { if (kept.open && kept.open.includes(name(d))) d.open = true; });
+  $("input[type=radio]").forEach(i => { if (kept.marked && kept.marked.includes(i.id)) i.checked = true; });
+  for (const t of $("table")) for (const [c, i, down] of kept.sorted || []) if (c == caption(t)) { const b = t.querySelectorAll("thead th")[i]?.querySelector("button"); if (b) { b.click(); if (!down) b.click(); } }
+  const length = timed.length && timed[0].t;
+  if (length && kept.view) zoom(kept.view[0] / length, Math.min(1, kept.view[1] / length));
+  addEventListener("pagehide", () => sessionStorage.setItem(key, JSON.stringify({
+    open: $("details[open]").map(name), marked: $("input[type=radio]:checked").map(i => i.id),
+    sorted: $("th[aria-sort]").map(th => [caption(th.closest("table")), th.cellIndex, th.getAttribute("aria-sort") == "descending"]),
+    view: length && !reset.hidden ? view.map(v => v * length) : null,
+  })));
+} catch { /* The browser keeps nothing: the page begins anew. */ }
 })();

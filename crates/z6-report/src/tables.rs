@@ -7,6 +7,7 @@ use z6_metrics::report::units::{count, duration, percent, rate};
 use z6_metrics::{GroupFigures, LatencyStats, Metrics, Name, Named, StepGroupFigures};
 
 use crate::figure::{NONE, latency_text, number, raw};
+use crate::head::Stage;
 use crate::text::{TABLE_ROWS, cut, shown};
 
 /// Characters of an error's example that are shown.
@@ -16,11 +17,11 @@ const EXAMPLE_CHARACTERS: usize = 300;
 const WORDS: [&str; 2] = ["The first of them", "Value"];
 
 /// All of them.
-pub(crate) fn tables(metrics: &Metrics) -> Markup {
+pub(crate) fn tables(metrics: &Metrics, stage: Stage) -> Markup {
     let requests = &metrics.requests;
     let seconds = metrics.run.duration_seconds;
     html! {
-        (assertions(metrics))
+        (assertions(metrics, stage))
         (errors(metrics))
         (crate::shards::shards(metrics))
         (reads("Checks", ["Passed", "Failed"], &counted(&metrics.checks, |one| (one.passed, one.failed))))
@@ -75,8 +76,7 @@ fn chosen(sizes: &[u64]) -> Vec<usize> {
 }
 
 fn groups(caption: &str, pointer: &str, groups: &Named<GroupFigures>, seconds: f64) -> Markup {
-    let sizes: Vec<u64> = groups.0.iter().map(|(_, group)| group.sent).collect();
-    let rows = chosen(&sizes);
+    let rows = groups.foremost(TABLE_ROWS);
     let rest: Vec<&GroupFigures> = (0..groups.0.len())
         .filter(|index| rows.binary_search(index).is_err())
         .map(|index| &groups.0[index].1)
@@ -322,7 +322,7 @@ fn errors(metrics: &Metrics) -> Markup {
     table("Errors", Some("/errors/by_kind"), &["Kind", "Requests", "The first of them"], &body)
 }
 
-fn assertions(metrics: &Metrics) -> Markup {
+fn assertions(metrics: &Metrics, stage: Stage) -> Markup {
     if metrics.assertions.is_empty() {
         return html! {};
     }
@@ -330,12 +330,14 @@ fn assertions(metrics: &Metrics) -> Markup {
         @for one in metrics.assertions.iter().take(TABLE_ROWS) {
             tr {
                 th scope="row" { (shown(&one.full_name())) }
-                td { (shown(&one.expected.to_string())) }
-                td {
-                    (shown(&one.actual.to_string()))
-                    @if let Some(second) = one.second { " at second " (second) }
+                td { (shown(&one.expected_words())) }
+                td { (shown(&one.actual_words())) }
+                @match (stage, one.passed) {
+                    (Stage::Running, true) => td { "holds so far" },
+                    (Stage::Running, false) => td { "not so far" },
+                    (Stage::Ended, true) => td.ok { "holds" },
+                    (Stage::Ended, false) => td.bad { "failed" },
                 }
-                td class=(if one.passed { "ok" } else { "bad" }) { (if one.passed { "holds" } else { "failed" }) }
             }
         }
     };

@@ -49,7 +49,8 @@ fn show(logs: &[PathBuf]) -> anyhow::Result<Exit> {
         .into());
     }
     let interrupts = Interrupts::install()?;
-    let mut watched = Watched::open(logs).map_err(log_args::refused)?;
+    let opened = Watched::open(logs, &interrupts).map_err(log_args::refused)?;
+    let Some(mut watched) = opened else { return Ok(Exit::Success) };
     let mut shown = Shown::new(console::has_colors(&std::io::stdout()));
     let mut screen = Screen::enter()?;
     while interrupts.first().is_none() {
@@ -71,7 +72,8 @@ fn show(logs: &[PathBuf]) -> anyhow::Result<Exit> {
 /// Serves the page until a signal ends the process.
 fn serve(logs: &[PathBuf], web: &WebOptions) -> anyhow::Result<Exit> {
     let interrupts = Interrupts::install()?;
-    let mut watched = Watched::open(logs).map_err(log_args::refused)?;
+    let opened = Watched::open(logs, &interrupts).map_err(log_args::refused)?;
+    let Some(mut watched) = opened else { return Ok(Exit::Success) };
     let server = Server::start(web)?;
     server.show(watched.html(), watched.state() == State::Ended);
     console::plain(&format!(
@@ -92,7 +94,8 @@ fn serve(logs: &[PathBuf], web: &WebOptions) -> anyhow::Result<Exit> {
 /// second scrape shows that the counters stand still.
 fn serve_metrics(logs: &[PathBuf], options: &WebOptions, edges: &Edges) -> anyhow::Result<Exit> {
     let interrupts = Interrupts::install()?;
-    let mut watched = Watched::open(logs).map_err(log_args::refused)?;
+    let opened = Watched::open(logs, &interrupts).map_err(log_args::refused)?;
+    let Some(mut watched) = opened else { return Ok(Exit::Success) };
     let server = Server::start(options)?;
     server.show(watched.openmetrics(edges), watched.state() == State::Ended);
     console::plain(&format!(

@@ -9,14 +9,19 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use z6::{Followed, Follower, ReadError};
+use z6_events::LogError;
 use z6_metrics::Metrics;
 use z6_metrics::report::openmetrics::{Edges, openmetrics_now};
 use z6_scenario::{NS_PER_SECOND, Plan};
 
 use self::frame::{Latency, Page, State, View};
+use crate::console;
+use crate::signals::Interrupts;
 
 /// How long the first bytes of a log are waited for.
 const FIRST_BYTES: Duration = Duration::from_secs(5);
+/// How long they are waited for without a word.
+const SILENT: Duration = Duration::from_secs(1);
 /// Between two looks for them.
 const LOOK: Duration = Duration::from_millis(50);
 /// How long one look at a log takes at most, as far as reading goes.
@@ -45,18 +50,28 @@ pub(crate) struct Watched {
 
 impl Watched {
     /// Opens the logs at `paths`, each of which may be a results directory: one, or those of shards. The first
-    /// bytes of a run are waited for.
+    /// bytes of a run are waited for. None after a signal.
     ///
     /// # Errors
     /// There is no log, or it cannot be read.
-    pub(crate) fn open(paths: &[PathBuf]) -> Result<Watched, ReadError> {
+    pub(crate) fn open(
+        paths: &[PathBuf],
+        interrupts: &Interrupts,
+    ) -> Result<Option<Watched>, ReadError> {
         let since = Instant::now();
+        let mut is_told = false;
         loop {
             match Follower::open_all(paths).and_then(Watched::of) {
                 Err(error) if since.elapsed() < FIRST_BYTES && is_early(&error) => {
-                    std::thread::sleep(LOOK);
+                    if !is_told && since.elapsed() >= SILENT {
+                        is_told = true;
+                        console::plain("waiting for the first bytes of the log");
+                    }
+                    if interrupts.wait(LOOK).is_some() {
+                        return Ok(None);
+                    }
                 }
-                opened => return opened,
+                opened => return opened.map(Some),
             }
         }
     }
@@ -156,7 +171,8 @@ impl Watched {
 
     /// The report page of the figures.
     pub(crate) fn html(&self) -> String {
-        z6_report::run_page(&self.metrics, &self.follower.page_facts())
+        let page = if self.has_ended { z6_report::run_page } else { z6_report::live_page };
+        page(&self.metrics, &self.follower.page_facts())
     }
 }
 
@@ -173,13 +189,11 @@ fn read(follower: &mut Follower) -> Result<Followed, ReadError> {
 
 /// Whether a log may still get what it lacks.
 fn is_early(error: &ReadError) -> bool {
-    matches!(
-        error,
-        ReadError::NoLog { .. }
-            | ReadError::Log { .. }
-            | ReadError::Replay { .. }
-            | ReadError::Open { .. }
-    )
+    match error {
+        ReadError::Log { source, .. } => !matches!(source, LogError::NotALog),
+        ReadError::NoLog { .. } | ReadError::Replay { .. } | ReadError::Open { .. } => true,
+        _ => false,
+    }
 }
 
 /// What the keys choose, and what the terminal can do.

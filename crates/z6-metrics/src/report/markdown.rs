@@ -164,7 +164,8 @@ fn groups(page: &mut String, what: &str, groups: &Named<GroupFigures>) {
         return;
     }
     let headings = [what, "sent", "failed", "p50", "p95", "p99", "max"];
-    let rows = groups.0.iter().take(MAX_GROUPS).map(|(name, group)| {
+    let shown = groups.foremost(MAX_GROUPS);
+    let rows = shown.into_iter().map(|index| &groups.0[index]).map(|(name, group)| {
         let stats = &group.response_ns;
         let time = |quantile| markdown_time(&at(stats, quantile));
         vec![

@@ -244,6 +244,14 @@ impl<'a, V: Vocabulary> Parser<'a, '_, V> {
         let argument = Spanned { it: argument, span: self.here() };
         self.take();
         let span = name.span.start..self.here().end;
+        if matches!(self.peek(), TokenKind::Open) && self.vocabulary.is_function(argument.it) {
+            // Functions are not nested: it says what it needs instead.
+            return Err(self
+                .vocabulary
+                .call(name, Some(argument))
+                .err()
+                .unwrap_or_else(|| self.expected("`)`")));
+        }
         if !self.take_if(&TokenKind::Close) {
             return Err(self.expected("`)`"));
         }

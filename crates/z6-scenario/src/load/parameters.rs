@@ -183,9 +183,16 @@ pub(crate) fn folded(
     text: &str,
     span: Option<&Span>,
 ) -> Result<Option<String>, ()> {
-    let names = text.split("{{").skip(1);
-    if !names.into_iter().any(|rest| rest.trim_start().starts_with(PREFIX)) {
-        return Ok(None);
+    let names = text.split("{{").skip(1).filter_map(|rest| rest.split(['}', '|']).next());
+    if !names.clone().any(|name| name.trim_start().starts_with(PREFIX)) {
+        let Some(bare) = names.map(str::trim).find(|name| cx.parameters.find(name).is_some())
+        else {
+            return Ok(None);
+        };
+        let message = format!("`{{{{{bare}}}}}` stands for nothing here");
+        let hint = format!("a parameter is written with its prefix: `{{{{{PREFIX}{bare}}}}}`");
+        cx.error(codes::BAD_TEMPLATE, span.cloned(), message, hint);
+        return Err(());
     }
     let parameters = &cx.parameters;
     let find = |name: &str| name.strip_prefix(PREFIX).and_then(|name| parameters.find(name));

@@ -310,7 +310,10 @@ impl Sources {
                 }
             }
         }
-        let near = suggest::nearest(name, known.iter().map(String::as_str));
+        let is_meant = |known: &&str| known.split_once('.').is_some_and(|(_, last)| last == name);
+        let without_prefix = known.iter().map(String::as_str).find(is_meant);
+        let near = || suggest::nearest(name, known.iter().map(String::as_str));
+        let near = without_prefix.or_else(near);
         let meant = near.map_or_else(String::new, |n| format!(", did you mean {}?", quoted(n)));
         let message = format!("there is no value {}{meant}", quoted(name));
         let hint = "values come from [parameters], [secrets], [[data]], [random] and `extract`; \

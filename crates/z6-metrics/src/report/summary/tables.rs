@@ -138,7 +138,7 @@ pub(super) fn groups(
     }
     let mut table = Table::new(1).with_optional(GROUP_OPTIONAL);
     table.row(group_headings(what).map(str::to_owned));
-    for (name, group) in groups.0.iter().take(MAX_GROUPS) {
+    for (name, group) in groups.foremost(MAX_GROUPS).into_iter().map(|index| &groups.0[index]) {
         table.row(group_row(name, group, seconds));
     }
     page.blank();

@@ -86,6 +86,9 @@ fn all_parts_of_a_response_are_read() {
     ]);
 }
 
+const LIST: &str = "`count` takes the name of a value that is a list, such as one of an `extract` with \
+                    `select = \"all\"`: `count(ids)`";
+
 #[test]
 fn texts_are_compared_as_numbers_where_that_is_asked_for() {
     passes(&[
@@ -98,7 +101,8 @@ fn texts_are_compared_as_numbers_where_that_is_asked_for() {
     fails(&["number(users.email) == 7", "count(ids) == 2", "count(param.x) >= 0"]);
     for (text, kind) in [
         ("number(\"7\") == 7", "`number` takes the name of a value: `number(users.age)`"),
-        ("count() == 7", "`count` takes the name of a list: `count(ids)`"),
+        ("count() == 7", LIST),
+        ("count(json(\"$.ids\")) == 7", LIST),
         ("number(absent) == 7", "unknown field `absent`"),
         ("header(id) == \"x\"", "expected a text in quotes, found `id`"),
         ("number(id) ~ \"7\"", "`number(id)` cannot be compared with `contains`"),

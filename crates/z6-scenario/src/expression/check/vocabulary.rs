@@ -227,7 +227,9 @@ impl Vocabulary for Responses<'_> {
             "text" if text.is_none() => Ok(Term::Body),
             "text" => Err(wrong("nothing: `text()`")),
             "number" => Err(wrong("the name of a value: `number(users.age)`")),
-            "count" => Err(wrong("the name of a list: `count(ids)`")),
+            "count" => Err(wrong(
+                "the name of a value that is a list, such as one of an `extract` with `select = \"all\"`: `count(ids)`",
+            )),
             "json" => {
                 let Some(argument) = &argument else {
                     return Err(wrong("a JSON path: `json(\"$.id\")`"));
