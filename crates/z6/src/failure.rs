@@ -278,7 +278,7 @@ impl Finished {
 
 impl Merged {
     /// Whether the run is a success: it had a target that responded, ended by itself, and every assertion
-    /// holds. Of a run that was [opened with what there is](RunLog::open_partial) a missing shard or a truncated
+    /// holds. Of a run that was [opened with what there is](crate::RunLog::open_partial) a missing shard or a truncated
     /// log is no failure: [`missing`](Merged::missing) and [`receipt`](Merged::receipt) tell.
     ///
     /// # Errors

@@ -292,7 +292,7 @@ fn a_function_may_drop_its_run() {
     let (dropped, is_dropped) = std::sync::mpsc::channel();
     let own = Arc::clone(&place);
     let run = Run::from_toml(HELLO).unwrap().on_request(move |_, _| {
-        while let None = own.lock().unwrap().take() {
+        while own.lock().unwrap().take().is_none() {
             std::thread::yield_now();
         }
         dropped.send(()).unwrap();
