@@ -2,6 +2,8 @@
 //!
 //! Owns the limits of the parser of `lol_html`, which makes no tree, and which texts are values.
 
+mod references;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -13,6 +15,7 @@ use lol_html::html_content::{Element, TextChunk, TextType};
 use lol_html::{ElementContentHandlers, HtmlRewriter, MemorySettings, Settings};
 use thiserror::Error;
 
+use self::references::decoded;
 use crate::canary::is_planted;
 use crate::limits::{
     MAX_HTML_BYTES, MAX_HTML_MEMORY_BYTES, MAX_SELECTOR_BYTES, MAX_SELECTOR_DEPTH,
@@ -35,10 +38,12 @@ const ENDED_BEFORE: &[(&[&str], &[&str])] = &[
             "article",
             "aside",
             "blockquote",
+            "dd",
             "details",
             "dialog",
             "div",
             "dl",
+            "dt",
             "fieldset",
             "figcaption",
             "figure",
@@ -53,6 +58,7 @@ const ENDED_BEFORE: &[(&[&str], &[&str])] = &[
             "header",
             "hgroup",
             "hr",
+            "li",
             "main",
             "menu",
             "nav",
@@ -62,6 +68,12 @@ const ENDED_BEFORE: &[(&[&str], &[&str])] = &[
             "search",
             "section",
             "table",
+            "tbody",
+            "td",
+            "tfoot",
+            "th",
+            "thead",
+            "tr",
             "ul",
         ],
     ),
@@ -283,7 +295,7 @@ fn is_pseudo_element(name: &str) -> bool {
 fn attributes<'h>(name: &'h str, found: &'h Found<'_>) -> ElementContentHandlers<'h> {
     ElementContentHandlers::default().element(move |element: &mut Element<'_, '_>| {
         let Some(value) = element.get_attribute(name) else { return Ok(()) };
-        go_on((found.borrow_mut())(&html_escape::decode_html_entities(&value)))
+        go_on((found.borrow_mut())(&decoded(&value)))
     })
 }
 
@@ -389,7 +401,7 @@ impl Texts {
         }
         match chunk.text_type() {
             TextType::Data | TextType::RCData => {
-                self.value.push_str(&html_escape::decode_html_entities(&self.node));
+                self.value.push_str(&decoded(&self.node));
             }
             _ => self.value.push_str(&self.node),
         }
@@ -446,6 +458,15 @@ mod tests {
     fn end_tags_may_be_missing_where_html_allows_it() {
         assert_eq!(texts("li", "<ul><li>a<li>b <i>c</i></ul>d<ul><li>e</ul>"), ["a", "b c", "e"]);
         assert_eq!(texts("p", "<div><p>a</div>b<p>c"), ["a", "c"]);
+        // Also with its parent.
+        for page in [
+            "<ul><li><p>a<li>b</ul>",
+            "<dl><dd><p>a<dt>b</dl>",
+            "<table><tr><td><p>a<td>b</table>",
+            "<table><tr><td><p>a<tr><td>b</table>",
+        ] {
+            assert_eq!(texts("p", page), ["a"], "{page}");
+        }
         // Also where the next element does not match.
         let page = "<table><tr><td id=c>a<td>b<tr><td id=d>e</table>f<select><option id=o>x<option>y</select>\
                     <dl><dt id=t>k<dd id=v>w<dt>k2</dl><p id=p>one<div>two</div>";
