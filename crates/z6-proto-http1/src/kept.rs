@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 use z6_http::field::is_same;
 
 /// Memory beyond this is not kept for the next response, bytes.
@@ -41,16 +41,17 @@ pub struct KeptResponse<'a> {
 impl<'a> KeptResponse<'a> {
     /// Names and values of the header fields, in order.
     pub fn fields(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
-        fields(field_lines(self.head))
+        fields(lines(self.head).skip(1))
     }
 
     /// The values of the header fields of this name, in any case and in order. Costs less than to look
     /// through [`KeptResponse::fields`].
     pub fn values<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        field_lines(self.head).filter_map(move |line| {
-            let (given, rest) = line.split_at_checked(name.len())?;
-            let value = rest.strip_prefix(b":")?;
-            is_same(given, name).then(|| value.trim_ascii())
+        let head = self.head;
+        memchr_iter(b'\n', head).filter_map(move |line_end| {
+            let (given, rest) = head.get(line_end + 1..)?.split_at_checked(name.len())?;
+            let rest = rest.strip_prefix(b":").filter(|_| is_same(given, name))?;
+            Some(rest.get(..memchr(b'\n', rest)?)?.trim_ascii())
         })
     }
 
@@ -63,11 +64,6 @@ impl<'a> KeptResponse<'a> {
     pub fn trailer_fields(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
         fields(lines(self.trailers))
     }
-}
-
-/// The lines behind the first one.
-fn field_lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
-    lines(head).skip(1)
 }
 
 fn lines(mut text: &[u8]) -> impl Iterator<Item = &[u8]> {

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use thiserror::Error;
 
-use super::special;
+use super::special::{self, Marked};
 use crate::limits::{MAX_JSON_DEPTH, MAX_JSON_PASSES};
 use crate::value::{Kind, Value};
 
@@ -126,24 +126,32 @@ fn escape_end(text: &[u8], at: usize) -> Result<usize, JsonError> {
 }
 
 /// Where the number at `at` ends.
+#[inline(always)]
 fn number_end(text: &[u8], mut at: usize) -> Result<usize, JsonError> {
     at += usize::from(text.get(at) == Some(&b'-'));
     at = match text.get(at) {
         Some(b'0') => at + 1,
-        Some(b'1'..=b'9') => skip_digits(text, at),
+        Some(b'1'..=b'9') => skip_digits(text, at + 1),
         _ => return unexpected(text, at),
     };
     if text.get(at) == Some(&b'.') {
         at = some_digits(text, at + 1)?;
     }
-    if let Some(b'e' | b'E') = text.get(at) {
-        at += 1;
-        at += usize::from(matches!(text.get(at), Some(b'+' | b'-')));
-        at = some_digits(text, at)?;
+    match text.get(at) {
+        Some(b'e' | b'E') => exponent_end(text, at),
+        _ => Ok(at),
     }
-    Ok(at)
 }
 
+/// Where the exponent at `at` ends, which is there.
+#[inline(never)]
+fn exponent_end(text: &[u8], mut at: usize) -> Result<usize, JsonError> {
+    at += 1;
+    at += usize::from(matches!(text.get(at), Some(b'+' | b'-')));
+    some_digits(text, at)
+}
+
+#[inline(always)]
 fn skip_digits(text: &[u8], mut at: usize) -> usize {
     while let Some(b'0'..=b'9') = text.get(at) {
         at += 1;
@@ -151,6 +159,7 @@ fn skip_digits(text: &[u8], mut at: usize) -> usize {
     at
 }
 
+#[inline(always)]
 fn some_digits(text: &[u8], at: usize) -> Result<usize, JsonError> {
     let end = skip_digits(text, at);
     if end > at { Ok(end) } else { unexpected(text, at) }
@@ -194,6 +203,7 @@ fn skip_nested(text: &[u8], mut at: usize, depth: usize) -> Result<usize, JsonEr
     // A bit for each array or object that is open, the innermost lowest: whether it is an object.
     let mut objects: u128 = 0;
     let mut open = 0;
+    let mut marked = Marked::default();
     loop {
         // A value begins at `at`.
         match text.get(at) {
@@ -206,12 +216,13 @@ fn skip_nested(text: &[u8], mut at: usize, depth: usize) -> Result<usize, JsonEr
                 let close = if is_object { b'}' } else { b']' };
                 if text.get(at) != Some(&close) {
                     if is_object {
-                        at = skip_key(text, at)?;
+                        at = skip_key(text, at, &mut marked)?;
                     }
                     continue;
                 }
             }
-            Some(b'"') => at = skip_space(text, string_end(text, at + 1)?.0 + 1),
+            Some(b'"') => at = skip_space(text, next_string_end(text, at + 1, &mut marked)? + 1),
+            Some(b'-' | b'0'..=b'9') => at = skip_space(text, number_end(text, at)?),
             _ => at = skip_space(text, skip_scalar(text, at)?),
         }
         // Behind a value, or before the end of an empty one.
@@ -221,7 +232,7 @@ fn skip_nested(text: &[u8], mut at: usize, depth: usize) -> Result<usize, JsonEr
                 Some(b',') => {
                     at = skip_space(text, at + 1);
                     if is_object {
-                        at = skip_key(text, at)?;
+                        at = skip_key(text, at, &mut marked)?;
                     }
                     break;
                 }
@@ -239,10 +250,33 @@ fn skip_nested(text: &[u8], mut at: usize, depth: usize) -> Result<usize, JsonEr
     }
 }
 
+/// As [`string_end`], for one text after the other.
+#[inline(always)]
+fn next_string_end(text: &[u8], at: usize, marked: &mut Marked) -> Result<usize, JsonError> {
+    let end = marked.find(text, at);
+    match text.get(end) {
+        Some(b'"') => Ok(end),
+        _ => far_string_end(text, end).map(|(end, _)| end),
+    }
+}
+
 /// Where the value begins behind the name at `at`.
-#[inline]
-fn skip_key(text: &[u8], at: usize) -> Result<usize, JsonError> {
-    key(text, at).map(|(_, value)| value)
+#[inline(always)]
+fn skip_key(text: &[u8], at: usize, marked: &mut Marked) -> Result<usize, JsonError> {
+    if text.get(at) != Some(&b'"') {
+        return unexpected(text, at);
+    }
+    behind_name(text, next_string_end(text, at + 1, marked)?)
+}
+
+/// Where the value begins behind the name whose closing quote is at `end`.
+#[inline(always)]
+fn behind_name(text: &[u8], end: usize) -> Result<usize, JsonError> {
+    let colon = skip_space(text, end + 1);
+    if text.get(colon) != Some(&b':') {
+        return unexpected(text, colon);
+    }
+    Ok(skip_space(text, colon + 1))
 }
 
 /// A name as it stands between its quotes.
@@ -277,12 +311,8 @@ pub(super) fn key(text: &[u8], at: usize) -> Result<(Key<'_>, usize), JsonError>
         return unexpected(text, at);
     }
     let (end, is_escaped) = string_end(text, at + 1)?;
-    let colon = skip_space(text, end + 1);
-    if text.get(colon) != Some(&b':') {
-        return unexpected(text, colon);
-    }
     let bytes = text.get(at + 1..end).unwrap_or_default();
-    Ok((Key { bytes, is_escaped }, skip_space(text, colon + 1)))
+    Ok((Key { bytes, is_escaped }, behind_name(text, end)?))
 }
 
 /// The name at `at` as text, and where its value begins.
