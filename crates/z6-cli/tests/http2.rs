@@ -73,6 +73,28 @@ fn run(scenario: &str, options: &[&str]) -> (Value, i32) {
     (serde_json::from_str(&text).unwrap(), output.status.code().unwrap())
 }
 
+/// One read may bring several responses. What the first one leads to happens before the others are read: a
+/// condition is evaluated, a request goes to a target that speaks HTTP/1.1, another cannot be made.
+#[test]
+fn what_a_response_leads_to_may_come_between_others_of_its_read() {
+    let head = "[runtime]\nvus = 16\niterations = 125\nprng_seed = 1\n\
+                [[targets]]\nname = 'frames'\nbase_url = 'builtin'\nhttp_version = 'http2-prior-knowledge'\n\
+                connection_reuse = 'shared'\nmax_connections = 1\n\
+                [[targets]]\nname = 'text'\nbase_url = 'builtin'\nhttp_version = 'http1.1'\n\
+                [[requests]]\nname = 'a'\npath = '/hello'\ntarget = 'frames'\n";
+    let condition =
+        "[sequence]\nsteps = [{ request = 'a' }, { request = 'a', if = 'last.status == 200' }]\n";
+    let other_protocol = "[[requests]]\nname = 'b'\npath = '/hello'\ntarget = 'text'\n\
+                          [sequence]\nsteps = [{ request = 'a' }, { request = 'b' }]\n";
+    let not_made = "extract.id = { header = 'X-None', required = false }\n\
+                    [[requests]]\nname = 'b'\npath = '/hello?{{id}}'\ntarget = 'frames'\n\
+                    [sequence]\nsteps = [{ request = 'a' }, { request = 'b' }]\n";
+    for more in [condition, other_protocol, not_made] {
+        let (metrics, code) = run(&format!("{head}{more}"), &[]);
+        assert_eq!((code, &metrics["requests"]["planned"]), (0, &Value::from(4000)), "{more}");
+    }
+}
+
 /// `vus` users that share `connections`.
 fn scenario(server: &Peer, is_tls: bool, vus: u32, requests: u32, more: &str) -> String {
     let (port, dir) = (server.port, server.folder.path().display());

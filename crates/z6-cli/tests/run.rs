@@ -157,8 +157,8 @@ fn a_failed_assertion_exits_1_and_says_expected_and_actual() {
     let run = folder.run(&["run", "s.toml", "--output", "out", "--json", "--quiet"]).expect(1);
     let errors: Vec<&str> = run.stderr.lines().collect();
     let expected = [
-        "error: assertion failed: error_rate_max: expected <= 0.25, actual 1",
-        "error: assertion failed: success_rate_min: expected >= 0.5, actual 0",
+        "error: assertion failed: error_rate_max: expected <= 25 %, actual 100 %",
+        "error: assertion failed: success_rate_min: expected >= 50 %, actual 0 %",
     ];
     assert_eq!(errors, expected);
     assert_eq!(figure(&run.stdout, "/errors/by_kind/status_5xx"), 200);

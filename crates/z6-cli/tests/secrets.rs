@@ -312,6 +312,12 @@ fn what_is_extracted_as_secret_is_hidden_wherever_it_stands() {
             String::new(),
             format!("{{\"t\":\"{TOKEN}\",\"u\":\"tok\\u002f3n-of-the-server\"}}"),
         ),
+        // What is extracted from there is no secret by itself.
+        (
+            "extract.t = { json = '$.t', secret = true }\nextract.u = { json = '$.b' }\n",
+            String::new(),
+            format!("{{\"t\":\"{TOKEN}\",\"b\":\"{base64}\"}}"),
+        ),
         // Items of a list.
         (
             "extract.t = { json = '$.t[*]', select = 'all', secret = true }\n",

@@ -152,7 +152,7 @@ mod tests {
             Doubt::Teardown { outcome: crate::phases::PhaseOutcome::Failed },
             Doubt::ShardsMissing { shards: 1, first: 1, of: 2 },
             Doubt::ShardsDegraded { shards: 1, first: 1, of: 2, by: "late_sends" },
-            Doubt::ShardsApart { shard: 1, late_ns: 1 },
+            Doubt::ShardsApart { shard: 1, late_ns: 1, never_at_once: false },
             Doubt::ClocksUnsure { error_ns: 1 },
         ]
     }

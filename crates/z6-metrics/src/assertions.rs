@@ -102,16 +102,12 @@ impl AssertionResult {
     }
 }
 
-/// `p99_latency_ms: expected <= 50, actual 71.3`.
+/// `p99_latency_ms: expected <= 50 ms, actual 71.3 ms`.
 impl fmt::Display for AssertionResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let AssertionResult { expected, actual, .. } = self;
-        let side = self.side();
-        write!(f, "{}: expected {side}{expected}, actual {actual}", self.full_name())?;
-        match self.second {
-            Some(second) => write!(f, " at second {second}"),
-            None => Ok(()),
-        }
+        let [name, expected, actual] =
+            [self.full_name(), self.expected_words(), self.actual_words()];
+        write!(f, "{name}: expected {expected}, actual {actual}")
     }
 }
 

@@ -106,6 +106,8 @@ struct OneShard {
     out_of_descriptors: u64,
     out_of_memory: u64,
     torn: bool,
+    /// The end tick, once that of an event loop is known.
+    ended: Option<Tick>,
     /// By target: the numbers that its addresses have among those of all shards. Empty if they are the same.
     addresses: Vec<Vec<u16>>,
 }
@@ -132,6 +134,8 @@ struct Beginning<'a> {
     /// By its own wall clock, nanoseconds since 1970.
     wall_ns: u64,
     clock: &'a [(String, u64)],
+    /// How long it went on, nanoseconds, if that is known.
+    lasted_ns: Option<u64>,
 }
 
 impl Shards {
@@ -158,6 +162,7 @@ impl Shards {
             out_of_descriptors: 0,
             out_of_memory: 0,
             torn: false,
+            ended: None,
             addresses: Vec::new(),
         };
         let all: Vec<OneShard> = headers.iter().map(one).collect();
@@ -292,7 +297,9 @@ impl Shards {
     /// The end tick of an event loop is known.
     pub(crate) fn end(&mut self, place: WorkerId, end: Tick) {
         let (shard, window) = &mut self.loops[place.index()];
-        self.all[*shard].rates.end(window, end);
+        let one = &mut self.all[*shard];
+        one.rates.end(window, end);
+        one.ended = one.ended.max(Some(end));
     }
 
     /// The log of this event loop's shard is torn.
@@ -349,9 +356,12 @@ impl Shards {
         let beginnings =
             all.filter_map(|(index, one)| one.beginning(self.has_setup, ends.get(index)));
         let beginnings: Vec<Beginning<'_>> = beginnings.collect();
-        let (shard, late_ns) = apart(&beginnings);
-        if late_ns > SHARDS_APART_NS_MAX {
-            doubts.push(Doubt::ShardsApart { shard, late_ns });
+        if let Some((first, last)) = apart(&beginnings) {
+            let late_ns = u64::try_from(last.common_ns() - first.common_ns()).unwrap_or(u64::MAX);
+            if late_ns > SHARDS_APART_NS_MAX {
+                let never_at_once = first.lasted_ns.is_some_and(|lasted_ns| lasted_ns < late_ns);
+                doubts.push(Doubt::ShardsApart { shard: last.shard, late_ns, never_at_once });
+            }
         }
         let error_ns = clock_error_ns(&beginnings);
         if error_ns > SHARDS_APART_NS_MAX {
@@ -370,12 +380,13 @@ impl OneShard {
         end: Option<&'a ShardEnd>,
     ) -> Option<Beginning<'a>> {
         let (shard, of_header) = (self.shard, self.clock.as_slice());
+        let lasted_ns = self.ended.map(|end| end.0);
         if !has_setup {
-            return Some(Beginning { shard, wall_ns: self.epoch_ns, clock: of_header });
+            return Some(Beginning { shard, wall_ns: self.epoch_ns, clock: of_header, lasted_ns });
         }
         let end = end.filter(|end| !end.torn)?;
         let clock = if end.clock.is_empty() { of_header } else { &end.clock };
-        Some(Beginning { shard, wall_ns: self.began_ns?, clock })
+        Some(Beginning { shard, wall_ns: self.began_ns?, clock, lasted_ns })
     }
 
     /// What degrades the verdict on this shard.
@@ -414,14 +425,12 @@ impl Beginning<'_> {
     }
 }
 
-/// The shard that began last, and how long after the first.
-fn apart(all: &[Beginning<'_>]) -> (u16, u64) {
+/// The shards that began first and last.
+fn apart<'b, 'a>(all: &'b [Beginning<'a>]) -> Option<(&'b Beginning<'a>, &'b Beginning<'a>)> {
     let known = || all.iter().filter(|one| one.wall_ns > 0);
-    let first = known().map(Beginning::common_ns).min().unwrap_or(0);
-    let last = known().max_by_key(|one| (one.common_ns(), std::cmp::Reverse(one.shard)));
-    last.map_or((0, 0), |last| {
-        (last.shard, u64::try_from(last.common_ns() - first).unwrap_or(u64::MAX))
-    })
+    let first = known().min_by_key(|one| (one.common_ns(), one.shard))?;
+    let last = known().max_by_key(|one| (one.common_ns(), std::cmp::Reverse(one.shard)))?;
+    Some((first, last))
 }
 
 /// How far two clocks may be apart: the two largest bounds together. Of a shard whose offset was measured

@@ -253,6 +253,8 @@ pub enum Doubt {
         shard: u16,
         /// How long after the first, nanoseconds.
         late_ns: u64,
+        /// The first had ended by then.
+        never_at_once: bool,
     },
     /// The clocks of shards are not known to agree.
     ClocksUnsure {
@@ -310,6 +312,7 @@ impl Doubt {
     pub const fn degrades(&self) -> bool {
         match self {
             Doubt::LateReads { generator_sets_rate, .. } => !*generator_sets_rate,
+            Doubt::ShardsApart { never_at_once, .. } => *never_at_once,
             Doubt::LateSends { .. }
             | Doubt::LoopStall { .. }
             | Doubt::LogBackPressure { .. }
@@ -341,7 +344,6 @@ impl Doubt {
             | Doubt::HistogramsFolded { .. }
             | Doubt::ValuesOutOfRange { .. }
             | Doubt::LagForgotten { .. }
-            | Doubt::ShardsApart { .. }
             | Doubt::ClocksUnsure { .. }
             | Doubt::Teardown { .. }
             | Doubt::SeriesLate { .. } => false,
@@ -548,7 +550,13 @@ impl fmt::Display for Doubt {
                 f,
                 "{shards} of {of} shards are degraded on their own, shard {first} ({by}) the first"
             ),
-            Doubt::ShardsApart { shard, late_ns } => write!(
+            Doubt::ShardsApart { shard, late_ns, never_at_once: true } => write!(
+                f,
+                "shard {shard} began {} after the first, when that had ended: they were never one load, and may \
+                 be of different runs",
+                duration(late_ns)
+            ),
+            Doubt::ShardsApart { shard, late_ns, .. } => write!(
                 f,
                 "shard {shard} began {} after the first: what shards did at the same time of the run, they \
                  did not do at once; latencies do not depend on it",

@@ -58,7 +58,7 @@ pub enum FailureKind {
 /// let finished = run.seed(1).simulate().start()?.wait()?;
 /// let failure = finished.ok().unwrap_err();
 /// assert_eq!(failure.kind(), FailureKind::AssertionFailed);
-/// assert_eq!(failure.to_string(), "assertion failed: error_rate_max: expected <= 0, actual 1");
+/// assert_eq!(failure.to_string(), "assertion failed: error_rate_max: expected <= 0 %, actual 100 %");
 /// # }
 /// # Ok::<(), z6::Error>(())
 /// ```

@@ -48,7 +48,15 @@ pub enum ReadError {
         path: PathBuf,
     },
     /// A directory without an event log in it.
-    #[error("{} has no event log: neither {EVENTS} nor {EVENTS}.partial", path.display())]
+    #[error(
+        "{} has no event log: neither {EVENTS} nor {EVENTS}.partial{}",
+        path.display(),
+        if path.join("metrics.json").exists() {
+            "; if these are the results of a merge, give the directories of the shards"
+        } else {
+            ""
+        }
+    )]
     NoLog {
         /// The directory.
         path: PathBuf,

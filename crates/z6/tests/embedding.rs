@@ -426,7 +426,7 @@ fn a_failed_assertion_is_named_as_the_command_line_names_it() {
     let finished = finish(Run::from_toml(&text).unwrap());
     let failure = finished.ok().unwrap_err();
     assert_eq!(failure.kind(), FailureKind::AssertionFailed);
-    let expected = "assertion failed: rps_min: expected >= 1000000000, actual ";
+    let expected = "assertion failed: rps_min: expected >= 1000000000/s, actual ";
     assert!(failure.to_string().starts_with(expected), "{failure}");
     assert_eq!(failure.reasons().len(), 1);
     assert!(finish(Run::from_toml(HELLO).unwrap()).ok().is_ok());

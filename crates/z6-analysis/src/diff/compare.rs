@@ -1,5 +1,6 @@
 //! The comparison itself: which requests, which rows, what they come to. Knows nothing of events.
 
+use z6_events::StoppedBy;
 use z6_metrics::Verdict;
 
 use super::comparison::{
@@ -290,6 +291,18 @@ fn notes(
         notes.push(Note::SameLog);
     }
     for run in all(a, b) {
+        let (of, missing) = (run.loops.shards_of_run(), run.loops.missing().len() as u16);
+        if missing > 0 {
+            let (label, shards) = (run.label.clone(), of.saturating_sub(missing));
+            notes.push(Note::PartOfRun { label, shards, of });
+        }
+        if run.observations() == 0 {
+            notes.push(Note::NoRequests { label: run.label.clone() });
+        }
+        let is_planned = |by: &StoppedBy| matches!(by, StoppedBy::Duration | StoppedBy::Iterations);
+        if let Some(by) = run.stopped_by.filter(|by| !is_planned(by)) {
+            notes.push(Note::EndedEarly { label: run.label.clone(), by });
+        }
         if run.torn {
             notes.push(Note::TornLog { label: run.label.clone() });
         } else if run.verdict == Some(Verdict::Degraded) {

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
+use z6_events::StoppedBy;
+use z6_metrics::Name as _;
 
 /// Rises when a name in the JSON form changes or goes.
 pub const DIFF_SCHEMA_VERSION: u32 = 2;
@@ -213,6 +215,27 @@ pub enum Note {
         /// Their name.
         name: String,
     },
+    /// The log of a run is that of some of its shards.
+    PartOfRun {
+        /// The run's label.
+        label: String,
+        /// How many of its shards.
+        shards: u16,
+        /// How many the run has.
+        of: u16,
+    },
+    /// No request of a run is compared.
+    NoRequests {
+        /// The run's label.
+        label: String,
+    },
+    /// A run ended before its schedule did.
+    EndedEarly {
+        /// The run's label.
+        label: String,
+        /// Why it ended.
+        by: StoppedBy,
+    },
     /// A log is truncated.
     TornLog {
         /// The run's label.
@@ -240,6 +263,9 @@ impl Note {
             Note::Degraded { .. } => "degraded",
             Note::WildRun { .. } => "wild_run",
             Note::NotInEveryRun { .. } => "not_in_every_run",
+            Note::PartOfRun { .. } => "part_of_run",
+            Note::NoRequests { .. } => "no_requests",
+            Note::EndedEarly { .. } => "ended_early",
             Note::TornLog { .. } => "torn_log",
             Note::PairsSampled { .. } => "pairs_sampled",
         }
@@ -278,6 +304,21 @@ impl fmt::Display for Note {
             Note::NotInEveryRun { name } => {
                 write!(f, "{name}: not compared, because some run has no such request")
             }
+            Note::PartOfRun { label, shards, of } => write!(
+                f,
+                "{label}: only {shards} of the {of} shards of the run; rates and counts are of that part: give the \
+                 directories of all of them, or the folder that holds them"
+            ),
+            Note::NoRequests { label } => write!(
+                f,
+                "{label}: no request of it is compared, so this comparison shows nothing; see its summary for the \
+                 reason"
+            ),
+            Note::EndedEarly { label, by } => write!(
+                f,
+                "{label}: it ended before its schedule did ({}): the load may not be that of the others",
+                by.name()
+            ),
             Note::TornLog { label } => write!(f, "{label}: the log is truncated"),
             Note::PairsSampled { one_in } => {
                 write!(f, "one in {one_in} requests was paired: more would not fit max_pairs")
@@ -340,6 +381,14 @@ pub struct Comparison {
     pub pairing: Option<Pairing>,
     /// What to keep in mind.
     pub notes: Vec<Note>,
+}
+
+impl Comparison {
+    /// Whether no request of some run is compared.
+    #[must_use]
+    pub fn lacks_requests(&self) -> bool {
+        self.a.iter().chain(&self.b).any(|run| run.observations == 0)
+    }
 }
 
 /// A named assertion of the runs that are compared.

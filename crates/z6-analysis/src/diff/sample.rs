@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use z6_events::{
     Cause, Driver, Event, EventSource, ExchangeTable, Loops, Observed, Outcome, PlannedRequest,
-    RequestEnded, RequestId, SentFacts, Tick, WorkerId,
+    RequestEnded, RequestId, SentFacts, StoppedBy, Tick, WorkerId,
 };
 use z6_metrics::fold::TICK_NS_MAX;
 use z6_metrics::histogram::Latency;
@@ -68,6 +68,8 @@ pub struct RunSample {
     pub(super) loops: Loops,
     pub(super) log_digest: String,
     pub(super) torn: bool,
+    /// Why it ended, if its footer says.
+    pub(super) stopped_by: Option<StoppedBy>,
     pub(super) verdict: Option<Verdict>,
     pub(super) latency: ComparedLatency,
     pub(super) measured_ns: u64,
@@ -387,6 +389,7 @@ impl Sampler {
             facts: self.facts,
             log_digest: end.log_digest,
             torn: end.torn,
+            stopped_by: end.stopped_by,
             verdict,
             goals: Vec::new(),
             latency: self.options.latency,

@@ -146,7 +146,15 @@ pub fn row_cells(row: &Row) -> [String; 7] {
         format!("{sign}{} {suffix}", signed(delta))
     });
     let mark = match row.mark {
-        Mark::NoneBeyond => format!("{} {} {suffix}", row.mark.text(), plain(round(row.margin))),
+        Mark::NoneBeyond => {
+            let none = format!("{} {} {suffix}", row.mark.text(), plain(round(row.margin)));
+            // The interval holds for both directions, and for all rows together.
+            let is_wider = row.interval.iter().flatten().any(|end| end.abs() > row.margin);
+            match row.worst.filter(|_| is_wider) {
+                Some(worst) => format!("{none} (at worst {} {suffix})", signed(worst)),
+                None => none,
+            }
+        }
         Mark::Improved | Mark::Regressed | Mark::CouldNotTell | Mark::TooFew => {
             row.mark.text().to_owned()
         }

@@ -50,6 +50,8 @@ pub(super) fn diff(args: &DiffArgs) -> anyhow::Result<Exit> {
         DiffOutcome::NoneBeyondThreshold => Exit::Success,
         DiffOutcome::CouldNotTell => match args.inconclusive {
             InconclusiveArg::Code => Exit::CouldNotTell,
+            // Not noise: nothing was measured.
+            InconclusiveArg::Pass if comparison.lacks_requests() => Exit::CouldNotTell,
             InconclusiveArg::Pass => Exit::Success,
             InconclusiveArg::Fail => Exit::Regressed,
         },

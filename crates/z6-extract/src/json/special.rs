@@ -94,7 +94,7 @@ fn portable_marks(bytes: &[u8; STEP]) -> u32 {
     const ONES: u64 = u64::MAX / 255;
     const LOW: u64 = ONES * 0x7f;
     // The highest bit of each byte that is 0.
-    let zeros = |word: u64| !((word & LOW) + LOW | word | LOW);
+    let zeros = |word: u64| !(((word & LOW) + LOW) | word | LOW);
     let eight_marks = |word: u64| {
         let (quote, escape) = (ONES * u64::from(b'"'), ONES * u64::from(b'\\'));
         let found = zeros(word ^ quote) | zeros(word ^ escape) | zeros(word & (ONES * 0xe0));

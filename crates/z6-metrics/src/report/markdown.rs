@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use z6_events::{StoppedBy, printable};
 use z6_scenario::Quantile;
 
-use super::summary::{at, optional};
+use super::summary::{at, largest, unanswered, with_unanswered};
 use super::units::{count, percent, plain, plural, rate};
 use crate::metrics::{GroupFigures, LatencyStats, Metrics, Named, RunFigures};
 use crate::verdict::Verdict;
@@ -26,6 +26,7 @@ pub fn summary_markdown(metrics: &Metrics) -> String {
     latency(&mut page, metrics);
     groups(&mut page, "request", &metrics.requests.by_name);
     groups(&mut page, "target", &metrics.requests.by_target);
+    checks(&mut page, metrics);
     errors(&mut page, metrics);
     generator(&mut page, metrics);
     page
@@ -82,6 +83,13 @@ fn heading(page: &mut String, metrics: &Metrics) {
         workers(run),
         run.seed
     );
+    if run.warmup_seconds > 0.0 {
+        let _ = writeln!(
+            page,
+            "Latencies, throughput, error rate and assertions leave out the warm-up, {} s.\n",
+            plain(run.warmup_seconds)
+        );
+    }
 }
 
 /// How many, and of which shard.
@@ -110,6 +118,10 @@ fn assertions(page: &mut String, metrics: &Metrics) {
 
 fn requests(page: &mut String, metrics: &Metrics) {
     let requests = &metrics.requests;
+    let error_rate = match metrics.run.warmup_seconds > 0.0 {
+        true => "error rate after the warm-up",
+        false => "error rate",
+    };
     let headings = [
         "planned",
         "sent",
@@ -117,7 +129,7 @@ fn requests(page: &mut String, metrics: &Metrics) {
         "failed",
         "in flight at the stop",
         "never sent",
-        "error rate",
+        error_rate,
         "completed",
     ];
     let row = vec![
@@ -141,7 +153,7 @@ fn latency(page: &mut String, metrics: &Metrics) {
             [Quantile::P50, Quantile::P90, Quantile::P95, Quantile::P99, Quantile::P999];
         let mut cells = vec![label.to_owned()];
         cells.extend(quantiles.map(|quantile| markdown_time(&at(stats, quantile))));
-        cells.extend([optional(stats.max), count(stats.count + stats.censored)]);
+        cells.extend([markdown_time(&largest(stats)), with_unanswered(stats)]);
         cells
     };
     let rows = [
@@ -152,6 +164,31 @@ fn latency(page: &mut String, metrics: &Metrics) {
     page.push_str(
         "\nResponse time counts from the planned instant, service time from the send.\n\n",
     );
+    if let Some(line) = unanswered(&metrics.latency.response_ns) {
+        let _ = writeln!(page, "{}\n", markdown_time(&line));
+    }
+}
+
+/// The checks that failed.
+fn checks(page: &mut String, metrics: &Metrics) {
+    let all = metrics.checks.0.iter().flat_map(|(request, checks)| {
+        checks.0.iter().map(move |(name, check)| (request, name, check))
+    });
+    let failed = all.filter(|(_, _, check)| check.failed > 0).take(MAX_GROUPS);
+    let rows: Vec<Vec<String>> = failed
+        .map(|(request, name, check)| {
+            vec![
+                markdown_code(request),
+                markdown_code(name),
+                count(check.passed),
+                count(check.failed),
+            ]
+        })
+        .collect();
+    if !rows.is_empty() {
+        page.push_str(&markdown_table(&["request", "check", "passed", "failed"], &rows));
+        page.push('\n');
+    }
 }
 
 /// A time of ours: `~` would strike it out, `>=` is HTML.
@@ -175,7 +212,7 @@ fn groups(page: &mut String, what: &str, groups: &Named<GroupFigures>) {
             time(Quantile::P50),
             time(Quantile::P95),
             time(Quantile::P99),
-            optional(stats.max),
+            markdown_time(&largest(stats)),
         ]
     });
     let rows: Vec<Vec<String>> = rows.collect();

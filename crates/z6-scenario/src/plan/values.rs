@@ -35,12 +35,22 @@ struct Dealt {
     per: Per,
     /// What happens after one pass; none where the file begins again.
     ends: Option<OnEnd>,
-    /// For a row per step: by request, whether it uses the file.
+    /// By request, whether it uses the file.
     users: Box<[bool]>,
+    /// A request of this population does.
+    is_used: bool,
 }
 
 impl Dealt {
-    fn new(seed: u64, population: &str, file: &DataFile, deal: Deal, users: Box<[bool]>) -> Dealt {
+    fn new(
+        seed: u64,
+        population: (&str, &[RequestId]),
+        file: &DataFile,
+        deal: Deal,
+        users: Box<[bool]>,
+    ) -> Dealt {
+        let (name, requests) = population;
+        let is_used = requests.iter().any(|id| users.get(id.index()) == Some(&true));
         let ends = match file.on_end {
             OnEnd::Repeat if !file.is_unique => None,
             OnEnd::Repeat => Some(OnEnd::StopRun),
@@ -49,16 +59,20 @@ impl Dealt {
         let count = file.table.row_count() as u64;
         let how = (file.per, file.order.clone(), ends.is_some());
         Dealt {
-            rows: Rows::new(seed, &file.name, count, how, deal).of_population(population),
+            rows: Rows::new(seed, &file.name, count, how, deal).of_population(name),
             table: Arc::clone(&file.table),
             per: file.per,
             ends,
             users,
+            is_used,
         }
     }
 
     /// Which draw a place makes; none where it makes none.
     fn draw(&self, actor: Actor, place: Place, steps: &Track) -> Option<Draw> {
+        if !self.is_used {
+            return None;
+        }
         let at = |iteration, place| Draw { actor: actor.0, iteration, place };
         match (self.per, place.region) {
             (Per::Vu, _) => Some(at(0, 0)),
@@ -103,6 +117,7 @@ impl PlannedValues {
             scenario.requests.iter().map(|request| request.data_files(values)).collect()
         };
         let name = scenario.users(population).name.as_str();
+        let requests = scenario.users(population).requests(scenario);
         let actors = match scenario.users(population).schedule.model() {
             Model::Closed => Some(actors),
             Model::Open => None,
@@ -112,7 +127,8 @@ impl PlannedValues {
             let uses: Box<[bool]> = users.iter().map(uses).collect();
             let places = steps.count(|id| uses.get(id.index()) == Some(&true));
             let turn = turn(scenario, &users, index, population);
-            Dealt::new(seed, name, file, Deal { actors, places: places.max(1), turn }, uses)
+            let deal = Deal { actors, places: places.max(1), turn };
+            Dealt::new(seed, (name, &requests), file, deal, uses)
         };
         let data: Box<[Dealt]> = values.data.iter().enumerate().map(dealt).collect();
         let ends = |file: &u16| data.get(usize::from(*file)).is_some_and(|d| d.ends.is_some());
@@ -156,8 +172,9 @@ impl Plan {
     }
 
     /// The row of a data file, from 0, that `actor` sees at `step`. None if unique rows are used up, and
-    /// where the step has no row: where the file gives a row per step and the step does not use it, and
-    /// outside of iterations unless the file gives a row per VU.
+    /// where the step has no row: where no request of the population uses the file, where the file gives a
+    /// row per step and the step does not use it, and outside of iterations unless the file gives a row per
+    /// VU.
     #[must_use]
     pub fn row(&self, data: u16, actor: Actor, step: Step) -> Option<u64> {
         let dealt = self.values.data.get(usize::from(data))?;

@@ -102,6 +102,12 @@ impl Engine {
         self.settings.planted
     }
 
+    /// The tick of the last step: the next one must not be before it.
+    #[must_use]
+    pub fn last_tick(&self) -> Tick {
+        self.last_tick
+    }
+
     /// Fires what is due by `at`, in (deadline, timer number) order, then applies `input`. `out` is
     /// overwritten.
     ///

@@ -145,7 +145,8 @@ impl Connections {
                 Command::Close { connection } => self.close(connection),
                 Command::Decide(decide) => {
                     let holds = self.requests.decide(&decide);
-                    engine.step(engine.now(), decide.answer(holds));
+                    // No time passes: more of what one read brought may come at this tick.
+                    engine.step(engine.last_tick(), decide.answer(holds));
                 }
                 Command::Forget { population, actor } => self.requests.forget(population, actor),
             }
@@ -528,9 +529,12 @@ impl Connections {
         }
     }
 
-    /// Tells the engine what became of an exchange or of the connection, and carries out what it asks.
+    /// Tells the engine what became of an exchange or of the connection, and carries out what it asks. `at`: when
+    /// that was read. It may be the second thing that one read brought, and what the first one led to, such as
+    /// a request over HTTP/1.1 to another target, have taken time: then the engine is told at its last tick.
     #[inline]
     fn tell(&mut self, engine: &mut EngineHandle, slot: ConnectionSlot, at: Tick, output: Output) {
+        let at = at.max(engine.last_tick());
         let input = match output {
             Output::Input(input) => {
                 if let Input::Failed { .. } | Input::Done { .. } = input {

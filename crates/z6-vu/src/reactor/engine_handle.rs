@@ -65,6 +65,12 @@ impl EngineHandle {
         self.clock.now()
     }
 
+    /// The tick of the last step.
+    #[inline]
+    pub(super) fn last_tick(&self) -> Tick {
+        self.recorder.engine().last_tick()
+    }
+
     /// Gives an input to the engine and queues the resulting commands.
     #[inline]
     pub(super) fn step(&mut self, at: Tick, input: Input) {

@@ -381,10 +381,7 @@ impl Threads {
             let _notice = EndNotice { notices };
             // None comes if the start fails elsewhere, or this phase is left out: this worker just goes.
             let begin = clock.recv().ok()?;
-            let guard = BrokenUnlessDefused(broken);
-            let end = work(worker, begin);
-            guard.defuse();
-            end
+            work(worker, begin, broken)
         })?);
         crew.clocks.push(clock_sender);
         crew.states.push(state);
@@ -486,13 +483,17 @@ impl Drop for StopIfPanicking {
 }
 
 /// One worker's thread, from tick 0 to the end of its log.
-fn work(mut worker: Worker, begin: Begin) -> Option<PhaseEnd> {
+fn work(mut worker: Worker, begin: Begin, broken: Arc<AtomicBool>) -> Option<PhaseEnd> {
+    // If this thread panics, this goes before the worker: the log has not come to its end when that hangs up.
+    let guard = BrokenUnlessDefused(broken);
     let ahead_ns = begin.clock.start_ns().saturating_sub(sys::monotonic_ns());
     std::thread::sleep(std::time::Duration::from_nanos(ahead_ns));
     if let Err(error) = worker.run(begin) {
         panic!("the kernel refuses to poll: {error}");
     }
-    worker.close()
+    let end = worker.close();
+    guard.defuse();
+    end
 }
 
 /// Notifies the coordinator when a worker's thread ends, by whatever way.

@@ -73,6 +73,16 @@ pub(super) fn has_escapes(value: &[u8]) -> bool {
     value.iter().any(|byte| matches!(byte, b'%' | b'\\' | b'&'))
 }
 
+/// Whether base64 of so many bytes may stand in a value.
+pub(super) fn may_be_base64(value: &[u8], bytes: usize) -> bool {
+    let mut runs = value.split(|byte| !is_base64_digit(*byte));
+    runs.any(|run| run.len() * 3 / 4 >= bytes)
+}
+
+const fn is_base64_digit(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
+}
+
 /// A text that was cut: the same without a beginning of a secret at its end.
 #[cfg(feature = "reactor")]
 pub(super) fn without_beginning(mut text: Vec<u8>, hidden: &[Hidden]) -> Vec<u8> {
@@ -334,8 +344,7 @@ fn decoded(text: &[u8], sequence: impl Fn(&[u8]) -> Option<(usize, u32)>) -> Vec
 
 /// What stands in base64, wherever it may begin.
 fn base64_decoded(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(byte);
-    let runs = text.split(move |byte| !is_digit(byte));
+    let runs = text.split(|byte| !is_base64_digit(*byte));
     let runs = runs.filter(|run| run.len() >= BASE64_BYTES_MIN);
     runs.flat_map(|run| {
         let standard: Vec<u8> = run

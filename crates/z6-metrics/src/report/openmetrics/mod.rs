@@ -364,7 +364,6 @@ fn histogram(out: &mut Text, name: &MetricName, edges: &Edges, moments: &[Moment
         }
         let count = sum.count().to_string();
         out.sample(name, "_bucket", &[("le", "+Inf".to_owned())], &count, moment.at);
-        out.sample(name, "_count", &[], &count, moment.at);
     }
 }
 

@@ -7,7 +7,7 @@ pub enum MetricType {
     Counter,
     /// It rises and falls.
     Gauge,
-    /// Counts of values up to each edge. Samples have the suffixes `_bucket` and `_count`.
+    /// Counts of values up to each edge. Samples have the suffix `_bucket`.
     Histogram,
     /// Labels and nothing else. Its sample has the suffix `_info`.
     Info,

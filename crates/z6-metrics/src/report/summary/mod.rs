@@ -9,7 +9,7 @@ mod tables;
 use z6_events::{StoppedBy, printable};
 use z6_scenario::Quantile;
 
-pub(super) use self::tables::{at, optional};
+pub(super) use self::tables::{at, largest, optional, unanswered, with_unanswered};
 use self::tables::{groups, latency, step_groups};
 use crate::metrics::{ConnectionFigures, FailedAddress, GroupFigures, Metrics, Name, Named};
 use crate::phases::PhaseOutcome;

@@ -63,26 +63,39 @@ pub(super) fn latency(page: &mut Page, metrics: &Metrics) {
         page.line("", "~ marks a quantile with fewer than 10 beyond it: n too small");
     }
     intervals(page, &latency.response_ns);
-    let response = &latency.response_ns;
-    if response.censored > 0 {
-        let line = format!(
-            "{} unanswered: ranked by how long they had waited, >= marks a lower bound",
-            plural(response.censored, "request")
-        );
+    if let Some(line) = unanswered(&latency.response_ns) {
         page.line("", &line);
     }
+}
+
+/// What became of requests that were not answered.
+pub(in crate::report) fn unanswered(stats: &LatencyStats) -> Option<String> {
+    let requests = plural(stats.censored, "request");
+    (stats.censored > 0).then(|| {
+        format!("{requests} unanswered: ranked by how long they had waited, >= marks a lower bound")
+    })
 }
 
 fn latency_row(label: &str, stats: &LatencyStats) -> Vec<String> {
     let mut cells = vec![label.to_owned(), bounded(stats, "min", stats.min)];
     cells.extend(QUANTILES.iter().map(|(_, quantile)| at(stats, *quantile)));
-    cells.push(bounded(stats, "max", stats.max));
+    cells.push(largest(stats));
     cells.push(optional(stats.mean));
-    cells.push(match stats.censored {
+    cells.push(with_unanswered(stats));
+    cells
+}
+
+/// How many were answered, and how many were not but count all the same.
+pub(in crate::report) fn with_unanswered(stats: &LatencyStats) -> String {
+    match stats.censored {
         0 => count(stats.count),
         censored => format!("{}+{}", count(stats.count), count(censored)),
-    });
-    cells
+    }
+}
+
+/// The largest value.
+pub(in crate::report) fn largest(stats: &LatencyStats) -> String {
+    bounded(stats, "max", stats.max)
 }
 
 /// A quantile.

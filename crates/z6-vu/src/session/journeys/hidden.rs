@@ -3,13 +3,13 @@
 use z6_events::{PlannedRequest, VariableId};
 use z6_extract::Jar;
 use z6_http::template::{Filled, Template, ValueId, Values as _};
-use z6_scenario::{Auth, BodyPart, Rendering, Scenario, ValueSource, Variable};
+use z6_scenario::{Auth, BodyPart, Rendering, ValueSource, Variable};
 
 use super::actors::Variables;
 use super::sending::Sending;
 use super::{Journeys, Setup};
 use crate::session::hiding::{
-    Hidden, SOUGHT_BYTES_MIN, decodes_to, has_escapes, has_secret, hide, is_in,
+    Hidden, SOUGHT_BYTES_MIN, decodes_to, has_escapes, has_secret, hide, is_in, may_be_base64,
 };
 
 /// What is secret of one actor when a response is read; the secrets of the scenario apart.
@@ -26,9 +26,11 @@ pub(super) struct SecretsOf<'a> {
 impl SecretsOf<'_> {
     /// Whether one of them is in a value: as it is, or in another form in which it may have been sent.
     pub(super) fn are_in(&self, value: &[u8]) -> bool {
-        self.all().next().is_some()
-            && (self.all().any(|secret| is_in(value, secret))
-                || (self.setup.sends_base64 || has_escapes(value)) && decodes_to(value, self.all()))
+        let sought = self.all().map(<[u8]>::len).filter(|length| *length >= SOUGHT_BYTES_MIN);
+        let Some(shortest) = sought.min() else { return false };
+        self.all().any(|secret| is_in(value, secret))
+            || (has_escapes(value) || may_be_base64(value, shortest))
+                && decodes_to(value, self.all())
     }
 
     fn all(&self) -> impl Iterator<Item = &[u8]> {
@@ -44,26 +46,6 @@ impl SecretsOf<'_> {
         kept.chain(self.jar.into_iter().flat_map(Jar::values))
             .chain(columns.map(|value| value.bytes))
     }
-}
-
-/// Whether a request has a secret in base64 that is no secret of the scenario by itself.
-pub(super) fn sends_base64(scenario: &Scenario) -> bool {
-    let values = &scenario.values;
-    let is_secret = |id| {
-        let source: Option<ValueSource> = values.source(id);
-        source.is_some_and(|source| {
-            values.is_secret(source) && !matches!(source, ValueSource::Secret(_))
-        })
-    };
-    let sends = |rendering: &Rendering| {
-        let is_basic = matches!(rendering.auth, Some(Auth::Basic { .. }));
-        let mut all = templates(rendering);
-        all.any(|template| {
-            template.values().any(is_secret)
-                && (is_basic || template.shown(|_| String::new()).contains("base64"))
-        })
-    };
-    scenario.requests.iter().filter_map(|request| request.rendering.as_deref()).any(sends)
 }
 
 impl Journeys {

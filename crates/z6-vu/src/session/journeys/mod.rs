@@ -123,8 +123,6 @@ struct Setup {
     secrets: Secrets,
     /// The same by name, to be found in values.
     hidden: Vec<Hidden>,
-    /// A request has other secrets in base64.
-    sends_base64: bool,
     digest_key: [u8; 32],
     epoch_ns: u64,
     /// What set-up has left.
@@ -262,7 +260,6 @@ impl Journeys {
                 hosts: hosts.collect(),
                 of_iteration: of_iteration.collect(),
                 hidden: hidden_of(&scenario, &given.secrets),
-                sends_base64: hidden::sends_base64(&scenario),
                 secrets: given.secrets.clone(),
                 digest_key: given.digest_key,
                 epoch_ns: 0,
