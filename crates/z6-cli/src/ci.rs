@@ -12,7 +12,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use z6::{Diagnostics, Finished, Metrics, RunFailure, ScenarioSource, Severity};
 use z6_events::printable;
 use z6_metrics::report::summary_markdown;
-use z6_metrics::{AssertionResult, Verdict};
+use z6_metrics::{AssertionResult, ShardFigures, ShardsFigures, Verdict};
 use z6_scenario::line_column;
 use z6_scenario::load::place;
 
@@ -53,6 +53,10 @@ impl Ci {
     pub(crate) fn resolve(args: &CiArgs, made: Option<&Path>) -> anyhow::Result<Ci> {
         if let Some(path) = &args.junit {
             new_file::check(path, "--junit", made)?;
+        }
+        // Before the run, whose result would be lost in the error.
+        if args.ci == Some(CiArg::Github) && std::env::var_os(STEP_SUMMARY).is_some() {
+            step_summary("")?;
         }
         Ok(Ci { junit: args.junit.clone(), is_github: args.ci == Some(CiArg::Github) })
     }
@@ -197,7 +201,10 @@ fn step_summary(text: &str) -> anyhow::Result<()> {
     let path = Path::new(&path);
     let opened = OpenOptions::new().append(true).create(true).open(path);
     let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
-    written.with_context(|| format!("cannot add to {}", printable(&path.display().to_string())))
+    written.with_context(|| {
+        let path = path.display().to_string();
+        format!("cannot add to {}, which {STEP_SUMMARY} names", printable(&path))
+    })
 }
 
 /// A case for each assertion, one for the generator, and one for completeness.
@@ -222,12 +229,26 @@ fn junit(place: &Place<'_>, outcome: &Outcome<'_>) -> anyhow::Result<String> {
     let mut complete = TestCase::new("complete", TestCaseStatus::success());
     if !others.is_empty() {
         complete.status = failed(&others.join("; "));
+    } else if lacks_part(metrics) {
+        let mut skipped = TestCaseStatus::skipped();
+        skipped.set_message("the log of a shard is missing or truncated");
+        complete.status = skipped;
     }
     complete.set_classname(name.as_str());
     suite.add_test_case(complete);
     let mut report = Report::new("z6");
     report.add_test_suite(suite);
     report.to_string().context("the JUnit file cannot be made")
+}
+
+/// Whether logs of shards that were read together are missing, or end too early.
+fn lacks_part(metrics: &Metrics) -> bool {
+    let shards = metrics.run.shards.iter();
+    let lacks = |shards: &ShardsFigures| {
+        let is_torn = |shard: &ShardFigures| shard.log_digest.is_empty();
+        !shards.missing.is_empty() || shards.merged.iter().any(is_torn)
+    };
+    shards.into_iter().any(lacks)
 }
 
 fn failed(message: &str) -> TestCaseStatus {
@@ -252,7 +273,7 @@ fn assertion_case(
     if let Some(file) = place.file {
         case.extra.insert("file".into(), printable(file).as_ref().into());
     }
-    if let Some((line, _)) = place.of(assertion) {
+    if let Some((line, _)) = place.of(assertion).filter(|_| place.file.is_some()) {
         case.extra.insert("line".into(), line.to_string().into());
     }
     case.set_system_out(printable(&words).as_ref());

@@ -187,9 +187,11 @@ fn from_scheduler(
     let step = scheduler.step.map(&number).transpose()?.flatten().unwrap_or(1).max(1);
     let place = number(scheduler.index)?.unwrap_or(0);
     let index = place.checked_sub(first).filter(|past| past % step == 0).map(|past| past / step);
+    let last = first.saturating_add(of.saturating_sub(1).saturating_mul(step));
+    let steps = if step == 1 { String::new() } else { format!(" in steps of {step}") };
     let outside = || {
         format!(
-            "{} is {place}, which is none of {of} numbers from {first} in steps of {step}",
+            "{} is {place}, but {of} shards have the numbers from {first} to {last}{steps}",
             scheduler.index
         )
     };
@@ -287,7 +289,7 @@ mod tests {
         error(None, &[], "none of JOB_COMPLETION_INDEX, SLURM_ARRAY_TASK_ID,");
         error(None, &[("NOMAD_ALLOC_INDEX", "0")], "`--shard auto/N`");
         error(Some(4), &[("PARALLEL_SEQ", "0")], "PARALLEL_SEQ is 0");
-        error(Some(4), &[("PARALLEL_SEQ", "5")], "none of 4 numbers from 1");
+        error(Some(4), &[("PARALLEL_SEQ", "5")], "4 shards have the numbers from 1 to 4");
         error(Some(4), &[("PARALLEL_SEQ", "x\u{1b}[m")], "is \"x\\u{1b}[m\", which is no number");
         let two = [("PARALLEL_SEQ", "1"), ("SLURM_ARRAY_TASK_ID", "1")];
         error(Some(4), &two, "SLURM_ARRAY_TASK_ID and PARALLEL_SEQ are set");
@@ -298,7 +300,7 @@ mod tests {
             ("SLURM_ARRAY_TASK_MIN", "1"),
             ("SLURM_ARRAY_TASK_COUNT", "3"),
         ];
-        error(None, &gap, "SLURM_ARRAY_TASK_ID is 7, which is none of 3 numbers from 1");
+        error(None, &gap, "SLURM_ARRAY_TASK_ID is 7, but 3 shards have the numbers from 1");
         let many = [("CLOUD_RUN_TASK_INDEX", "1"), ("CLOUD_RUN_TASK_COUNT", "2000")];
         error(None, &many, "1 to 1024 shards");
     }

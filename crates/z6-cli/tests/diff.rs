@@ -133,11 +133,19 @@ fn what_cannot_be_compared_exits_2() {
 }
 
 #[test]
+fn a_run_without_requests_shows_nothing() {
+    let folder = short();
+    folder.run(&["run", "s.toml", "--output", "again", "--quiet", "--no-summary"]).expect(0);
+    let run = ["diff", "out", "again", "--filter", "status == 299", "--inconclusive", "pass"];
+    let run = folder.run(&run).expect(5);
+    assert!(run.stdout.contains("out: no request of it is compared"), "{}", run.stdout);
+}
+
+#[test]
 fn a_log_that_breaks_off_is_compared_and_the_loss_is_said() {
     let folder = short();
     cut(&folder, 0.7);
-    let run = ["diff", "out", "cut", "--format", "json", "--inconclusive", "pass"];
-    let run = folder.run(&run).expect(0);
+    let run = folder.run(&["diff", "out", "cut", "--format", "json"]).expect(5);
     assert!(run.stderr.starts_with("warning: cut: the log is truncated after "), "{run:?}");
     let notes = figure(&run.stdout, "/notes");
     assert!(notes.as_array().unwrap().iter().any(|note| note["name"] == "torn_log"), "{notes}");

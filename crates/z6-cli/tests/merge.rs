@@ -123,7 +123,7 @@ fn what_is_wrong_with_the_logs_is_named_and_what_is_missing_is_accepted_on_reque
     for command in [&["merge", "--output", "all"][..], &["analyze"], &["export"], &["report"]] {
         let refused = run(&folder, &with(command, &logs)).expect(2);
         assert_eq!(refused.stdout, "");
-        let words = "the log of shard 2 of 4 is missing\n`--partial` reads what there is";
+        let words = "the log of shard 2 is missing: there are 4, from 0 to 3\n`--partial` reads what there is";
         assert!(refused.stderr.contains(words), "{command:?}: {}", refused.stderr);
     }
     assert!(!folder.path("all").exists());
@@ -139,7 +139,7 @@ fn what_is_wrong_with_the_logs_is_named_and_what_is_missing_is_accepted_on_reque
     assert!(rows.stderr.contains("shard 2 of 4 missing"));
 
     let doubled = run(&folder, &with(&["merge", "shards/0"], &logs)).expect(2);
-    assert!(doubled.stderr.contains("is of shard 0, and so is"), "{}", doubled.stderr);
+    assert!(doubled.stderr.contains("shards/0/events.z6log was given twice"), "{}", doubled.stderr);
     assert!(!doubled.stderr.contains("--partial"), "{}", doubled.stderr);
     let other = ["simulate", "s.toml", "--seed", "7", "--shard", "2/4", "--output", "other"];
     folder.run(&other).expect(0);

@@ -83,11 +83,18 @@ impl fmt::Display for ShardFault {
                 path.display(),
                 other.display()
             ),
+            ShardFault::Doubled { path, other, .. } if path == other => {
+                write!(f, "{} was given twice", path.display())
+            }
             ShardFault::Doubled { path, other, shard } => {
                 write!(f, "{} is of shard {shard}, and so is {}", path.display(), other.display())
             }
             ShardFault::Missing { shard, of } => {
-                write!(f, "the log of shard {shard} of {of} is missing")
+                write!(
+                    f,
+                    "the log of shard {shard} is missing: there are {of}, from 0 to {}",
+                    of - 1
+                )
             }
             ShardFault::Torn { path, shard } => {
                 write!(f, "{}: the log of shard {shard} is truncated", path.display())

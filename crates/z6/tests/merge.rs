@@ -223,7 +223,7 @@ fn missing_doubled_and_foreign_shards_are_named() {
     let found = faults(&[paths[3].clone(), paths[1].clone()]);
     let missing = |shard| ShardFault::Missing { shard, of: 4 };
     assert_eq!(found, [missing(0), missing(2)]);
-    assert_eq!(found[0].to_string(), "the log of shard 0 of 4 is missing");
+    assert_eq!(found[0].to_string(), "the log of shard 0 is missing: there are 4, from 0 to 3");
 
     let found = faults(&[paths[0].clone(), paths[1].clone(), paths[0].clone(), paths[2].clone()]);
     let (path, other) = (file(&paths[0]), file(&paths[0]));

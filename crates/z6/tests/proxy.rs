@@ -276,7 +276,7 @@ fn a_proxy_answers_requests_in_plain_text_itself() {
 #[test]
 fn a_redirect_is_asked_of_the_proxy() {
     const TO: &[u8] =
-        b"HTTP/1.1 302 Found\r\nLocation: http://two.invalid/b\r\nContent-Length: 0\r\n\r\n";
+        b"HTTP/1.1 302 Found\r\nLocation: http://two.invalid/b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     let (one, two) = (Proxy::start(Script::Says(TO)), Proxy::start(Script::Passes(Duration::ZERO)));
     let finished = run(&format!(
         "runtime = {{ iterations = 2, follow_redirects = 1 }}\n\

@@ -625,5 +625,5 @@ fn why_unset(
         return (why, "put that step before this one");
     }
     let why = format!("it is extracted by {names}, which no step sends");
-    (why, "name it in a step before this one")
+    (why, "name it in a step before this one; what [setup] extracts is `{{run.NAME}}`")
 }

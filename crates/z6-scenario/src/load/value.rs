@@ -485,7 +485,14 @@ fn type_hint(key: &Key, item: &Item) -> String {
         },
         Kind::Tables(spec) => format!("write `{}` before each entry", spec.label),
         Kind::Time { unit, .. } if item.is_str() => {
-            match item.as_str().filter(|text| !text.is_empty()).map(parse_duration) {
+            let text = item.as_str().filter(|text| !text.is_empty());
+            // A number has the unit of the key already; a duration without a unit would be seconds.
+            let is_digit = |byte: u8| byte.is_ascii_digit() || byte == b'.';
+            let number = text.filter(|text| text.bytes().all(is_digit));
+            if let Some(number) = number.filter(|text| text.parse::<f64>().is_ok()) {
+                return format!("write `{} = {number}`", key.name);
+            }
+            match text.map(parse_duration) {
                 Some(Ok(ns)) => format!("write `{} = {}`", key.name, unscaled(ns, unit.digits())),
                 _ => format!("write the number of {} alone, without quotes", unit.name()),
             }

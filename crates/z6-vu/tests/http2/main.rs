@@ -287,6 +287,20 @@ fn a_server_that_is_killed_fails_what_is_open_at_one_tick_in_order() {
 }
 
 #[test]
+fn a_response_that_is_cut_says_how_much_of_it_came() {
+    let server = Server::new(|peer: &mut Peer, ask: &Ask| {
+        let head = [(&b":status"[..], &b"200"[..])];
+        peer.http.respond_fields(ask.stream, head, false);
+        peer.closes = true;
+    });
+    let ran = run(&scenario(server.address, 1, 1, "", ""), 1);
+    let failures = ran.failures();
+    let is_it = |f: &Failure| f.error == ErrorKind::IncompleteBody && f.detail == f.received_bytes;
+    assert!(failures.len() == 1 && failures.iter().all(is_it), "{failures:?}");
+    assert!(failures[0].detail >= 10, "{failures:?}");
+}
+
+#[test]
 fn a_reset_stream_fails_alone() {
     let server = Server::new(|peer: &mut Peer, ask: &Ask| match ask.number % 10 {
         9 => peer.http.reset(ask.stream, ErrorCode::INTERNAL_ERROR),

@@ -293,3 +293,18 @@ fn golden_values() {
         12 485 961 cf60968c
         ");
 }
+
+#[test]
+fn a_population_that_uses_no_column_of_a_file_has_no_row_of_it() {
+    for per in [Per::Vu, Per::Iteration, Per::Step] {
+        let mut scenario = journey(&[(0, 1)], vec![file("few", 8, per)]);
+        reading(&mut scenario, 0, &[column(0)]);
+        let mut other = scenario.populations[0].clone();
+        other.name = "other".to_owned();
+        other.flow.steps[0].request = RequestId(1);
+        scenario.populations.push(other);
+        let plan = Plan::new(&scenario, 1);
+        assert!(rows(&plan, 0, 0, 0..3).iter().all(Option::is_some), "{per:?}");
+        assert_eq!(rows(plan.of(Population(1)), 0, 0, 0..3), [None; 3], "{per:?}");
+    }
+}

@@ -439,7 +439,12 @@ impl Http2 {
         if let Some(failure) = self.http.failed() {
             self.end = Some(Ended { transport, close: None });
             let error = match failure.kind {
-                FailureKind::Protocol(error) => described(error),
+                FailureKind::Protocol(error) => match described(error) {
+                    (error @ (ErrorKind::IncompleteHead | ErrorKind::IncompleteBody), _) => {
+                        (error, failure.bytes_received)
+                    }
+                    described => described,
+                },
                 FailureKind::Stale | FailureKind::Transport => (transport.error, transport.detail),
             };
             let counts = (failure.bytes_received, failure.unsent_bytes);
