@@ -49,13 +49,9 @@ pub enum ReadError {
     },
     /// A directory without an event log in it.
     #[error(
-        "{} has no event log: neither {EVENTS} nor {EVENTS}.partial{}",
-        path.display(),
-        if path.join("metrics.json").exists() {
-            "; if these are the results of a merge, give the directories of the shards"
-        } else {
-            ""
-        }
+        "{} has no event log: neither {EVENTS} nor {EVENTS}.partial (the results of a merge have none: give the \
+         directories of its shards)",
+        path.display()
     )]
     NoLog {
         /// The directory.
