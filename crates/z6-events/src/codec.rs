@@ -8,8 +8,9 @@ use crate::codes::{
 use crate::error::DecodeError;
 use crate::event::{ByteRange, Cause, Event, Failure, NextHop, PlannedRequest, Response, Sample};
 use crate::fused::{
-    decode_arrival, decode_done, decode_irregularities, decode_sent, encode_arrival, encode_done,
-    encode_irregularities, encode_response_flags, encode_sent, error_kind, known_flags,
+    decode_arrival, decode_done, decode_irregularities, decode_sent, decode_sent_next,
+    encode_arrival, encode_done, encode_irregularities, encode_response_flags, encode_sent,
+    encode_start, error_kind, known_flags,
 };
 use crate::ids::{
     Actor, ConnectionSlot, ExchangeSlot, Population, RequestId, Step, TargetId, Tick, VariableId,
@@ -31,26 +32,28 @@ pub(crate) fn encode(
     event: &Event,
     arena: &[u8],
 ) {
-    let passed = at.0 - state.last.tick;
-    let kind = kind_of(event, state);
-    if passed == 0 {
-        writer.byte(kind);
-    } else {
-        writer.byte(kind | TIME_FOLLOWS);
-        writer.number(passed);
-    }
     match *event {
         Event::Sent { .. } => encode_sent(writer, state, at.0, event),
         Event::Done { exchange, ref response, failure } => {
+            encode_start(writer, state, kind::DONE, at.0);
             encode_done(writer, state, at.0, exchange, response, failure);
         }
-        _ => encode_rare(writer, state, at.0, event, arena),
+        _ => {
+            encode_start(writer, state, kind_of_rare(event, state), at.0);
+            encode_rare(writer, state, at.0, event, arena);
+        }
     }
     state.last.tick = at.0;
 }
 
-#[inline]
-const fn kind_of(event: &Event, state: &Predictor) -> u8 {
+/// What any end of an exchange but a response changes in what is expected next.
+fn end_exchange(state: &mut Predictor, exchange: ExchangeSlot, at: u64) {
+    let slot = state.slot(exchange.0);
+    state.end_exchange(exchange, &slot, at);
+}
+
+/// The kind of any event that [`encode_rare`] writes.
+const fn kind_of_rare(event: &Event, state: &Predictor) -> u8 {
     match event {
         Event::Sent { .. } => kind::SENT,
         Event::Done { .. } => kind::DONE,
@@ -132,7 +135,7 @@ fn encode_rare(
         Event::Failed { exchange, ref failure } => {
             writer.number(u64::from(exchange.0));
             encode_failure(writer, state, at, failure);
-            state.end_exchange(exchange.0, at);
+            end_exchange(state, exchange, at);
         }
         // Changes nothing in what is expected next: the exchange continues.
         Event::Resent { exchange, ref failure, cause } => {
@@ -146,7 +149,7 @@ fn encode_rare(
         Event::RedirectFailed { exchange, cause } => {
             writer.number(u64::from(exchange.0));
             encode_cause(writer, cause);
-            state.end_exchange(exchange.0, at);
+            end_exchange(state, exchange, at);
         }
         Event::ConnectionClosed { connection, cause } => {
             writer.number(u64::from(connection.0));
@@ -180,7 +183,7 @@ fn encode_rare(
         }
         Event::TimedOut { exchange } | Event::InFlightAtStop { exchange } => {
             writer.number(u64::from(exchange.0));
-            state.end_exchange(exchange.0, at);
+            end_exchange(state, exchange, at);
         }
         Event::EndReached { by, end } => {
             writer.byte(by.code());
@@ -372,6 +375,7 @@ pub(crate) fn decode(
     }
     let event = match byte & !TIME_FOLLOWS {
         kind::SENT => decode_sent(reader, state, at)?,
+        kind::SENT_NEXT => decode_sent_next(reader, state, at, offset)?,
         kind::DONE => decode_done(reader, state, at)?,
         _ => decode_rare(reader, state, at, (byte, offset), arena)?,
     };
@@ -391,7 +395,7 @@ fn decode_rare(
         kind::FAILED => {
             let exchange = ExchangeSlot(reader.u32()?);
             let failure = decode_failure(reader, state, at)?;
-            state.end_exchange(exchange.0, at);
+            end_exchange(state, exchange, at);
             Event::Failed { exchange, failure }
         }
         kind::RESENT => {
@@ -648,9 +652,9 @@ fn end_of(
     state: &mut Predictor,
     at: u64,
 ) -> Result<ExchangeSlot, DecodeError> {
-    let exchange = reader.u32()?;
-    state.end_exchange(exchange, at);
-    Ok(ExchangeSlot(exchange))
+    let exchange = ExchangeSlot(reader.u32()?);
+    end_exchange(state, exchange, at);
+    Ok(exchange)
 }
 
 fn sample(reader: &mut Reader<'_>) -> Result<Sample, DecodeError> {

@@ -61,6 +61,12 @@ pub enum DecodeError {
         /// Offset of the event.
         offset: usize,
     },
+    /// `sent` as the next one, but no slot of which an exchange ended waits for it.
+    #[error("no slot waits for the request at byte {offset}")]
+    NoSlotWaits {
+        /// Offset of the event.
+        offset: usize,
+    },
     /// The payload holds fewer or more events than the block header says.
     #[error("the block header says {expected} events, the payload holds {found}")]
     EventCount {

@@ -11,10 +11,22 @@ use crate::ids::{
 };
 use crate::irregularity::Irregularities;
 use crate::predict::{Predictor, Slot, Template};
-use crate::register::{MORE, MORE_IRREGULARITIES, done, sent};
+use crate::register::{MORE, MORE_IRREGULARITIES, TIME_FOLLOWS, done, kind, sent};
 use crate::varint::{Reader, Writer};
 
-/// Writes an [`Event::Sent`]; any other event writes nothing.
+/// Writes what each record begins with. `at` must not be before the previous record.
+#[inline]
+pub(crate) fn encode_start(writer: &mut Writer<'_>, state: &Predictor, kind: u8, at: u64) {
+    let passed = at - state.last.tick;
+    if passed == 0 {
+        writer.byte(kind);
+    } else {
+        writer.byte(kind | TIME_FOLLOWS);
+        writer.number(passed);
+    }
+}
+
+/// Writes the whole record of an [`Event::Sent`]; any other event writes nothing.
 #[inline]
 pub(crate) fn encode_sent(writer: &mut Writer<'_>, state: &mut Predictor, at: u64, event: &Event) {
     let Event::Sent { exchange, request: ref planned, connection, request_bytes, .. } = *event
@@ -28,6 +40,35 @@ pub(crate) fn encode_sent(writer: &mut Writer<'_>, state: &mut Predictor, at: u6
     flags |= sent_flags(state, &slot, planned);
     flags |= if connection.0 == slot.connection { 0 } else { sent::CONNECTION };
     flags |= if request_bytes == template.request_bytes { 0 } else { sent::REQUEST_BYTES };
+    if flags == 0 && state.next_slot() == Some(exchange) {
+        encode_start(writer, state, kind::SENT_NEXT, at);
+        state.use_next_slot();
+    } else {
+        encode_start(writer, state, kind::SENT, at);
+        encode_sent_fields(writer, state, at, event, (flags, more));
+        state.use_other_slot();
+    }
+    state.set_template(planned.request.0, Template { request_bytes, ..template });
+    remember_sent(
+        state,
+        exchange,
+        &Slot { connection: connection.0, ..slot },
+        planned,
+        request_bytes,
+    );
+}
+
+fn encode_sent_fields(
+    writer: &mut Writer<'_>,
+    state: &Predictor,
+    at: u64,
+    event: &Event,
+    (flags, more): (u8, u8),
+) {
+    let Event::Sent { exchange, request: ref planned, connection, request_bytes, .. } = *event
+    else {
+        return;
+    };
     writer.number(u64::from(exchange.0));
     writer.byte(flags);
     if flags & MORE != 0 {
@@ -54,14 +95,6 @@ pub(crate) fn encode_sent(writer: &mut Writer<'_>, state: &mut Predictor, at: u6
     if more != 0 {
         encode_more(writer, more, event);
     }
-    state.set_template(planned.request.0, Template { request_bytes, ..template });
-    remember_sent(
-        state,
-        exchange,
-        &Slot { connection: connection.0, ..slot },
-        planned,
-        request_bytes,
-    );
 }
 
 /// The flags of what was planned.
@@ -124,8 +157,32 @@ pub(crate) fn decode_sent(
     at: u64,
 ) -> Result<Event, DecodeError> {
     let exchange = ExchangeSlot(reader.u32()?);
+    let flags = decode_sent_flags(reader)?;
+    state.use_other_slot();
+    decode_sent_fields(reader, state, at, exchange, flags)
+}
+
+/// A record that holds nothing: its kind byte stands at `offset`.
+pub(crate) fn decode_sent_next(
+    reader: &mut Reader<'_>,
+    state: &mut Predictor,
+    at: u64,
+    offset: usize,
+) -> Result<Event, DecodeError> {
+    let exchange = state.next_slot().ok_or(DecodeError::NoSlotWaits { offset })?;
+    state.use_next_slot();
+    decode_sent_fields(reader, state, at, exchange, (0, 0))
+}
+
+/// The fields that the *flags* and *more* bytes of a `sent` announce.
+fn decode_sent_fields(
+    reader: &mut Reader<'_>,
+    state: &mut Predictor,
+    at: u64,
+    exchange: ExchangeSlot,
+    (flags, more): (u8, u8),
+) -> Result<Event, DecodeError> {
     let slot = state.slot(exchange.0);
-    let (flags, more) = decode_sent_flags(reader)?;
     let same_actor = flags & sent::ACTOR == 0;
     let actor = if same_actor { slot.actor } else { reader.difference(state.last.actor)? };
     let step = if flags & sent::STEP == 0 {
@@ -216,7 +273,7 @@ fn decode_sent_flags(reader: &mut Reader<'_>) -> Result<(u8, u8), DecodeError> {
     Ok((flags, more))
 }
 
-/// Writes an [`Event::Done`].
+/// Writes the fields of an [`Event::Done`].
 #[inline]
 pub(crate) fn encode_done(
     writer: &mut Writer<'_>,
@@ -310,7 +367,7 @@ fn remember_done(
     state.last.status = status;
     state.last.received_bytes = received_bytes;
     state.set_template(slot.request, Template { status, received_bytes, ..template });
-    state.set_slot(exchange.0, Slot { end: at, ..slot });
+    state.end_exchange(exchange, &slot, at);
 }
 
 /// Writes the flags of a response, and a *more* byte if it has irregularities.

@@ -1,7 +1,9 @@
 //! What the encoder and the decoder expect of the next record, from the records before it in the same
 //! block. Both use this module, so they cannot disagree. Knows no bytes.
 
-use crate::ids::WorkerId;
+use std::collections::VecDeque;
+
+use crate::ids::{ExchangeSlot, WorkerId};
 use crate::limits::{MAX_TRACKED_REQUESTS, MAX_TRACKED_SLOTS};
 use crate::partition::Partition;
 use crate::slots::length_for;
@@ -9,6 +11,9 @@ use crate::value::MAX_VALUE_BYTES;
 
 /// Variables from this number on are not remembered: their records are correct, only longer.
 pub(crate) const MAX_TRACKED_VARIABLES: usize = 1 << 10;
+
+/// So many slots that ended wait to be used again; a slot that ends while they do is not expected next.
+const MAX_WAITING_SLOTS: usize = 1 << 8;
 
 /// The last values of an exchange slot in this block.
 #[derive(Debug, Clone, Copy, Default)]
@@ -89,6 +94,8 @@ pub(crate) struct Predictor {
     slots: Vec<Slot>,
     templates: Vec<Template>,
     variables: Vec<Variable>,
+    /// Slots that ended since a `sent` was in another slot than the first of them, in that order.
+    waiting: VecDeque<ExchangeSlot>,
     /// The log has arrival stamps.
     pub(crate) has_arrival_stamps: bool,
 }
@@ -98,7 +105,8 @@ impl Predictor {
     pub(crate) fn new(partition: Partition) -> Predictor {
         let [workers, shard, shards] =
             [partition.workers(), partition.shard(), partition.shards()].map(u64::from);
-        Predictor { shard, shards, stride: workers * shards, ..Predictor::default() }
+        let waiting = VecDeque::with_capacity(MAX_WAITING_SLOTS);
+        Predictor { shard, shards, stride: workers * shards, waiting, ..Predictor::default() }
     }
 
     /// Forgets everything and begins a block of `worker` with this base time.
@@ -113,6 +121,7 @@ impl Predictor {
         self.first_actor = u64::from(worker.0) * self.shards + self.shard;
         self.base = base;
         self.last = Last { tick: base, ..Last::default() };
+        self.waiting.clear();
     }
 
     /// The last values of slot `number`, or the values of a slot not yet seen in this block.
@@ -149,10 +158,31 @@ impl Predictor {
         self.slots[index] = Slot { generation: self.generation, ..slot };
     }
 
-    /// Notes that the exchange in slot `number` ended.
-    pub(crate) fn end_exchange(&mut self, number: u32, end: u64) {
-        let slot = self.slot(number);
-        self.set_slot(number, Slot { end, ..slot });
+    /// Notes that the exchange in slot `exchange` ended, whose last values are `slot`.
+    #[inline]
+    pub(crate) fn end_exchange(&mut self, exchange: ExchangeSlot, slot: &Slot, end: u64) {
+        self.set_slot(exchange.0, Slot { end, ..*slot });
+        if self.waiting.len() < MAX_WAITING_SLOTS {
+            self.waiting.push_back(exchange);
+        }
+    }
+
+    /// The slot in which the next request is expected, if any.
+    #[inline]
+    pub(crate) fn next_slot(&self) -> Option<ExchangeSlot> {
+        self.waiting.front().copied()
+    }
+
+    /// Notes that the next request was in that slot.
+    #[inline]
+    pub(crate) fn use_next_slot(&mut self) {
+        self.waiting.pop_front();
+    }
+
+    /// Notes that a request was not as expected: what ended before it says nothing of the next one.
+    #[inline]
+    pub(crate) fn use_other_slot(&mut self) {
+        self.waiting.clear();
     }
 
     #[inline]

@@ -19,6 +19,8 @@ pub mod kind {
     pub const STREAMS_ALLOWED: u8 = 0x0C;
     pub const GOING_AWAY: u8 = 0x0D;
     pub const RESENT: u8 = 0x0E;
+    /// `sent` in the slot that has waited longest since it ended, with all fields as expected.
+    pub const SENT_NEXT: u8 = 0x0F;
     pub const VU_STARTED: u8 = 0x10;
     pub const VU_STOPPED: u8 = 0x11;
     pub const CONNECT_STARTED: u8 = 0x12;

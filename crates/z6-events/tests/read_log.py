@@ -13,14 +13,14 @@ KINDS = {
     0x09: ("redirected", None), 0x1B: ("redirect_failed", None), 0x20: ("sample", "n" * 10),
     0x21: ("log_stalled", "n"), 0x1C: ("vu_started", "pan"), 0x1D: ("vu_stopped", "pa"),
     0x0B: ("connected_as", "nnbnn"), 0x0C: ("streams_allowed", "nn"), 0x0D: ("going_away", "nnn"),
-    0x0E: ("resent", None), 0x22: ("http2_sample", "n" * 11),
+    0x0E: ("resent", None), 0x0F: ("sent", None), 0x22: ("http2_sample", "n" * 11),
     0x24: ("note", None), 0x30: ("value", None), 0x31: ("checks_failed", "nn")}
 
 class Block:
     """The records of one payload, with the state of the document's section on prediction."""
     def __init__(self, payload, worker, loops, base, stamps):
         self.bytes, self.at, self.base, self.slots, self.requests = payload, 0, base, {}, {}
-        self.stamps = stamps
+        self.stamps, self.waiting = stamps, []
         self.worker, (self.workers, self.shard, self.shards) = worker, loops
         self.last = dict(tick=base, actor=0, step=0, request=0, target=0, population=0,
                          request_bytes=0, status=0, received_bytes=0)
@@ -57,8 +57,14 @@ class Block:
         if request and slot["request"] < 1 << 10:
             self.requests[slot["request"]] = request
 
-    def sent(self, tick, *_):
-        number, flags, last = self.number(), self.byte(), self.last
+    def end(self, number, slot, tick, request=None):
+        self.remember(number, dict(slot, end=tick), request)
+        self.waiting += [number] if len(self.waiting) < 256 else []
+
+    def sent(self, tick, _name, _fields, kind):
+        is_next, last = kind == 0x0F, self.last
+        number, flags = (self.waiting.pop(0), 0) if is_next else (self.number(), self.byte())
+        self.waiting = self.waiting if is_next else []
         slot = self.slot(number)
         more = self.byte() if flags & 0x80 else 0
         step = last["step"] if flags & 1 else (slot["step"] + 1) % 2**64
@@ -90,7 +96,7 @@ class Block:
         self.number() if more & 4 else 0  # irregularities
         arrival = self.number() if self.stamps else 0
         last["status"], last["received_bytes"] = request["status"], request["received_bytes"]
-        self.remember(number, dict(slot, end=tick), request)
+        self.end(number, slot, tick, request)
         return dict(request, exchange=number, arrival=arrival)
 
     def flags(self):
@@ -109,7 +115,7 @@ class Block:
 
     def failed(self, tick, *_):
         number, (received, arrival) = self.number(), self.failure()
-        self.remember(number, dict(self.slot(number), end=tick))
+        self.end(number, self.slot(number), tick)
         return dict(exchange=number, received_bytes=received, arrival=arrival)
 
     def redirected(self, *_):
@@ -122,7 +128,7 @@ class Block:
 
     def redirect_failed(self, tick, *_):
         number, _error, _detail = self.number(), self.byte(), self.number()
-        self.remember(number, dict(self.slot(number), end=tick))
+        self.end(number, self.slot(number), tick)
         return dict(exchange=number, received_bytes=0)
 
     def value(self, *_):
@@ -139,14 +145,14 @@ class Block:
         self.at += length
         return {}
 
-    def plain(self, tick, name, fields):
+    def plain(self, tick, name, fields, _kind):
         for field in fields:
             value = (self.number() if field == "n" else self.byte() if field == "b" else
                      self.last.update(population=self.byte()) if field == "p" else
                      self.last.update(actor=self.difference(self.last["actor"])))
         if name not in ("timed_out", "in_flight_at_stop"):
             return {}
-        self.remember(value, dict(self.slot(value), end=tick))
+        self.end(value, self.slot(value), tick)
         return dict(exchange=value, received_bytes=0)
 
     def events(self):
@@ -156,8 +162,9 @@ class Block:
                 self.at = self.number() + self.at
                 continue
             tick = self.last["tick"] + (self.number() if kind & 0x40 else 0)
-            name, fields = KINDS[kind & 0x3F]
-            yield tick, name, getattr(self, name if fields is None else "plain")(tick, name, fields)
+            kind &= 0x3F
+            name, fields = KINDS[kind]
+            yield tick, name, getattr(self, name if fields is None else "plain")(tick, name, fields, kind)
             self.last["tick"] = tick
 
 def blocks(log):

@@ -318,6 +318,79 @@ proptest! {
     }
 }
 
+fn timed_out(slot: u32) -> Event {
+    Event::TimedOut { exchange: ExchangeSlot(slot) }
+}
+
+/// The next request of the VU of a slot, which is due when the one before has ended.
+fn next_sent(slot: u32, step: u64, planned: Tick) -> Event {
+    let request = PlannedRequest {
+        population: Population(0),
+        actor: Actor(u64::from(slot)),
+        step: Step(step),
+        request: RequestId(0),
+        target: TargetId(0),
+        planned,
+    };
+    Event::Sent {
+        exchange: ExchangeSlot(slot),
+        written_bytes: 0,
+        request,
+        attempt: 0,
+        connection: ConnectionSlot(slot),
+        request_bytes: 0,
+        length_is_input: false,
+    }
+}
+
+/// What these events take, once it is known that they come back.
+fn length_of(events: &[Event]) -> usize {
+    let events: Vec<_> = events.iter().map(|event| (Tick(7), *event)).collect();
+    let block = blocks(Partition::WHOLE, &events, usize::MAX).remove(0);
+    let mut decoder = BlockDecoder::new(Partition::WHOLE).with_arrival_stamps(true);
+    let decoded: Result<Vec<_>, _> = decoder.events_of(&block).collect();
+    assert_eq!(decoded, Ok(events));
+    block.payload().len()
+}
+
+#[test]
+fn requests_in_the_order_in_which_slots_ended_take_a_byte() {
+    let next = |slot, step| next_sent(slot, step, Tick(7));
+    let started: Vec<_> = (0..3).map(|slot| next(slot, u64::MAX)).collect();
+    let ended = [2, 0, 1].map(timed_out);
+    let begun = [&started[..], &ended].concat();
+    let added = |more: &[Event]| length_of(&[&begun[..], more].concat()) - length_of(&begun);
+    assert_eq!(added(&[next(2, 0), next(0, 0), next(1, 0)]), 3);
+    // Another slot, or another step, and nothing is expected until the next exchange ends.
+    assert_eq!(added(&[next(0, 0), next(2, 0), next(1, 0)]), 9);
+    assert_eq!(added(&[next(2, 0), next(0, 1), next(1, 0)]), 1 + 4 + 3);
+    assert_eq!(added(&[next(0, 0), timed_out(0), next(0, 1)]), 3 + 2 + 1);
+    // The end of a slot whose number takes a byte more.
+    assert_eq!(
+        added(&[timed_out(200), next(2, 0), next(0, 0), next(1, 0), next(200, u64::MAX)]),
+        3 + 4
+    );
+}
+
+#[test]
+fn only_so_many_slots_wait() {
+    let next = |slot| next_sent(slot, 0, Tick(7));
+    let ended: Vec<_> = (0..257).map(timed_out).collect();
+    let begun: Vec<_> = ended.iter().copied().chain((0..256).map(next)).collect();
+    assert_eq!(length_of(&begun), length_of(&ended) + 256);
+    let all: Vec<_> = begun.iter().copied().chain([next(256)]).collect();
+    assert_eq!(length_of(&all), length_of(&begun) + 4);
+}
+
+#[test]
+fn a_next_request_without_a_slot_that_waits_is_an_error() {
+    let mut decoder = BlockDecoder::new(Partition::WHOLE);
+    let payload = [0x17, 3, 0x0F, 0x0F];
+    let events: Vec<_> = decoder.events(WorkerId(0), Tick(7), 3, &payload).collect();
+    assert_eq!(events[1], Ok((Tick(7), next_sent(3, 0, Tick(7)))));
+    assert_eq!(events[2], Err(DecodeError::NoSlotWaits { offset: 3 }));
+}
+
 /// The longest encodings: every field present, every number of ten bytes.
 fn longest_events() -> Vec<Event> {
     let max = u64::MAX / 2;

@@ -42,12 +42,12 @@ fn bytes_per_request(connections: u32, requests: u64, mean_gap_ns: u64, jitter: 
 #[test]
 fn bytes_per_request_stay_within_bounds() {
     for (connections, gap, jitter, bound) in [
-        (64, 14_000, false, 10.5),
-        (64, 14_000, true, 10.5),
-        (64, 100_000, true, 11.0),
-        (10_000, 14_000, false, 12.5),
-        (10_000, 14_000, true, 13.2),
-        (10_000, 1_000_000, true, 13.8),
+        (64, 14_000, false, 8.5),
+        (64, 14_000, true, 8.5),
+        (64, 100_000, true, 9.0),
+        (10_000, 14_000, false, 9.5),
+        (10_000, 14_000, true, 12.2),
+        (10_000, 1_000_000, true, 12.8),
     ] {
         let cost = bytes_per_request(connections, 200_000, gap, jitter);
         assert!(cost <= bound, "{connections} connections, gap {gap} ns, jitter {jitter}: {cost}");
