@@ -29,13 +29,20 @@ pub(crate) fn encode_start(writer: &mut Writer<'_>, state: &Predictor, kind: u8,
 /// Writes the whole record of an [`Event::Sent`]; any other event writes nothing.
 #[inline]
 pub(crate) fn encode_sent(writer: &mut Writer<'_>, state: &mut Predictor, at: u64, event: &Event) {
-    let Event::Sent { exchange, request: ref planned, connection, request_bytes, .. } = *event
+    let Event::Sent {
+        exchange,
+        request: ref planned,
+        connection,
+        request_bytes,
+        length_is_input,
+        ..
+    } = *event
     else {
         return;
     };
     let slot = state.slot(exchange.0);
     let template = state.template(planned.request.0);
-    let more = sent_more(&slot, event);
+    let more = sent_more(&slot, &template, event);
     let mut flags = if more == 0 { 0 } else { MORE };
     flags |= sent_flags(state, &slot, planned);
     flags |= if connection.0 == slot.connection { 0 } else { sent::CONNECTION };
@@ -48,14 +55,9 @@ pub(crate) fn encode_sent(writer: &mut Writer<'_>, state: &mut Predictor, at: u6
         encode_sent_fields(writer, state, at, event, (flags, more));
         state.use_other_slot();
     }
-    state.set_template(planned.request.0, Template { request_bytes, ..template });
-    remember_sent(
-        state,
-        exchange,
-        &Slot { connection: connection.0, ..slot },
-        planned,
-        request_bytes,
-    );
+    let slot = Slot { connection: connection.0, ..slot };
+    let template = Template { request_bytes, length_is_input, ..template };
+    remember_sent(state, exchange, planned, (slot, template));
 }
 
 fn encode_sent_fields(
@@ -116,7 +118,7 @@ fn sent_flags(state: &Predictor, slot: &Slot, planned: &PlannedRequest) -> u8 {
 
 /// The *more* byte of an [`Event::Sent`]; 0 if none is written.
 #[inline]
-fn sent_more(slot: &Slot, event: &Event) -> u8 {
+fn sent_more(slot: &Slot, template: &Template, event: &Event) -> u8 {
     let Event::Sent {
         written_bytes,
         request: ref planned,
@@ -132,7 +134,7 @@ fn sent_more(slot: &Slot, event: &Event) -> u8 {
     more |= if planned.target.0 == slot.target { 0 } else { sent::MORE_TARGET };
     more |= if attempt == 0 { 0 } else { sent::MORE_ATTEMPT };
     more |= if written_bytes == request_bytes { 0 } else { sent::MORE_WRITTEN_BYTES };
-    more | if length_is_input { sent::MORE_LENGTH_IS_INPUT } else { 0 }
+    more | if length_is_input == template.length_is_input { 0 } else { sent::MORE_LENGTH_IS_INPUT }
 }
 
 fn encode_more(writer: &mut Writer<'_>, more: u8, event: &Event) {
@@ -214,8 +216,10 @@ fn decode_sent_fields(
         target: TargetId(target),
         planned: Tick(planned),
     };
-    state.set_template(request, Template { request_bytes, ..template });
-    remember_sent(state, exchange, &Slot { connection, ..slot }, &planned, request_bytes);
+    let length_is_input = template.length_is_input ^ (more & sent::MORE_LENGTH_IS_INPUT != 0);
+    let slot = Slot { connection, ..slot };
+    let template = Template { request_bytes, length_is_input, ..template };
+    remember_sent(state, exchange, &planned, (slot, template));
     Ok(Event::Sent {
         exchange,
         written_bytes,
@@ -223,32 +227,33 @@ fn decode_sent_fields(
         attempt,
         connection: ConnectionSlot(connection),
         request_bytes,
-        length_is_input: more & sent::MORE_LENGTH_IS_INPUT != 0,
+        length_is_input,
     })
 }
 
-/// What a `sent` changes in what is expected next. `slot` has its connection already.
+/// What a `sent` changes in what is expected next. `slot` has its connection already, `template` its length.
 #[inline]
 fn remember_sent(
     state: &mut Predictor,
     exchange: ExchangeSlot,
-    slot: &Slot,
     planned: &PlannedRequest,
-    request_bytes: u64,
+    (slot, template): (Slot, Template),
 ) {
     state.last.actor = planned.actor.0;
     state.last.step = planned.step.0;
     state.last.request = planned.request.0;
     state.last.target = planned.target.0;
     state.last.population = planned.population.0;
-    state.last.request_bytes = request_bytes;
+    state.last.request_bytes = template.request_bytes;
+    state.last.length_is_input = template.length_is_input;
+    state.set_template(planned.request.0, template);
     let slot = Slot {
         actor: planned.actor.0,
         step: planned.step.0,
         request: planned.request.0,
         target: planned.target.0,
         population: planned.population.0,
-        ..*slot
+        ..slot
     };
     state.set_slot(exchange.0, slot);
 }

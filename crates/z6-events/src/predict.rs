@@ -38,6 +38,7 @@ pub(crate) struct Template {
     /// The block of these values; set by the predictor.
     pub(crate) generation: u32,
     pub(crate) status: u16,
+    pub(crate) length_is_input: bool,
 }
 
 /// The last value of a variable in this block; empty, and 0 as an integer, before the first.
@@ -77,6 +78,7 @@ pub(crate) struct Last {
     pub(crate) target: u16,
     pub(crate) status: u16,
     pub(crate) population: u8,
+    pub(crate) length_is_input: bool,
 }
 
 /// The state of the encoding inside one block. Entries of earlier blocks carry an older generation,
@@ -194,6 +196,7 @@ impl Predictor {
                 received_bytes: self.last.received_bytes,
                 generation: 0,
                 status: self.last.status,
+                length_is_input: self.last.length_is_input,
             },
         }
     }

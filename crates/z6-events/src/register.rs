@@ -86,6 +86,7 @@ pub(crate) mod sent {
     pub(crate) const MORE_TARGET: u8 = 1 << 1;
     pub(crate) const MORE_ATTEMPT: u8 = 1 << 2;
     pub(crate) const MORE_WRITTEN_BYTES: u8 = 1 << 3;
+    /// `length_is_input` is not as the last time.
     pub(crate) const MORE_LENGTH_IS_INPUT: u8 = 1 << 4;
     /// The bits of *more* that this version knows.
     pub(crate) const MORE_ALL: u8 =

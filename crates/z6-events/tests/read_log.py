@@ -23,7 +23,7 @@ class Block:
         self.stamps, self.waiting = stamps, []
         self.worker, (self.workers, self.shard, self.shards) = worker, loops
         self.last = dict(tick=base, actor=0, step=0, request=0, target=0, population=0,
-                         request_bytes=0, status=0, received_bytes=0)
+                         request_bytes=0, status=0, received_bytes=0, length_is_input=0)
 
     def byte(self):
         self.at += 1
@@ -49,7 +49,8 @@ class Block:
         return dict(self.slots.get(number, unseen))
 
     def of_request(self, request):
-        unseen = {name: self.last[name] for name in ("request_bytes", "status", "received_bytes")}
+        names = ("request_bytes", "length_is_input", "status", "received_bytes")
+        unseen = {name: self.last[name] for name in names}
         return dict(self.requests.get(request, unseen))
 
     def remember(self, number, slot, request=None):
@@ -80,7 +81,8 @@ class Block:
         self.byte() if more & 4 else 0  # attempt
         written = self.number() if more & 8 else request["request_bytes"]
         last.update({name: value for name, value in slot.items() if name in last})
-        last["request_bytes"] = request["request_bytes"]
+        request["length_is_input"] ^= more >> 4 & 1
+        last.update(request_bytes=request["request_bytes"], length_is_input=request["length_is_input"])
         self.remember(number, slot, request)
         return slot | dict(exchange=number, planned=planned, sent=tick, written=written,
                            request_bytes=request["request_bytes"])
