@@ -14,7 +14,7 @@ use super::limits::{MAX_BODIES_BYTES, MAX_VALUE_FILES};
 use super::reader::{Context, Section, Span};
 use super::requests::Surroundings;
 use super::sources::Sources;
-use super::text::{Written, compile, compile_value};
+use super::text::{Written, compile, compile_value, warn_fixed};
 use super::value::Field;
 use crate::journey::BodyPart;
 use crate::model::ScenarioFile;
@@ -316,6 +316,7 @@ pub(crate) fn push_fields(
         if index > 0 {
             out.push_text("&");
         }
+        warn_fixed(cx, "the name of a field", &place.with(field.name, field.span.clone()), "");
         out.push_text(&encode(field.name, kind));
         out.push_text("=");
         let written = place.with(&field.value, field.span.clone());

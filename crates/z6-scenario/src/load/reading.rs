@@ -16,7 +16,7 @@ use super::reader::{Context, Section};
 use super::requests::Surroundings;
 use super::sources::{Clear, Sources, WrittenVariable};
 use super::suggest;
-use super::text::{Written, compile};
+use super::text::{Written, compile, warn_fixed};
 use super::value::{Member, Select};
 use crate::expression::Check;
 use crate::journey::{
@@ -88,6 +88,12 @@ fn check(
 ) -> Option<Check> {
     let text = entry.written_text("that")?;
     let written = Written { when: When::Check, ..place.with(text, entry.span("that")) };
+    warn_fixed(
+        cx,
+        "an expression",
+        &written,
+        "write the name of the value, without quotes and braces",
+    );
     let mut find = |name: &str| sources.find(&cx.parameters, name);
     let check = match Check::compile(text, &mut find) {
         Ok(check) => check,
@@ -191,6 +197,12 @@ fn extract(
     }
     note_variable(cx, member, entry, sources, usize::from(variable.0), is_secret);
     let default = entry.text("default");
+    let fixed = default.map(|text| ("`default`", text, entry.span("default")));
+    let bounds = entry.texts("between").iter();
+    let bounds = bounds.map(|(text, span)| ("`between`", text.as_ref(), span.clone()));
+    for (what, text, span) in fixed.into_iter().chain(bounds) {
+        warn_fixed(cx, what, &place.with(text, span), "");
+    }
     if is_list && entry.has("default") {
         let message = "a list has no `default`";
         let hint = "write `required = false` if there may be no value";

@@ -211,6 +211,18 @@ fn placeholders(text: &str) -> Vec<usize> {
     places
 }
 
+/// Warns of what looks like a placeholder in `written`, which is `what`, where only fixed text can stand.
+pub(crate) fn warn_fixed(cx: &mut Context<'_>, what: &str, written: &Written<'_>, hint: &str) {
+    let found = written.text.split_once("{{").and_then(|(_, rest)| rest.split_once("}}"));
+    let Some((name, _)) = found.filter(|_| written.has_templates) else { return };
+    let form = quoted(&format!("{{{{{name}}}}}"));
+    let message = format!("{what} has no placeholders: {form} stands for itself");
+    let warning = Diagnostic::warning(codes::NO_EFFECT, written.span.clone(), message);
+    let braces = "`templates = false` in the request if the braces are meant";
+    let hint = if hint.is_empty() { braces.to_owned() } else { format!("{hint}; {braces}") };
+    cx.findings.push(warning.hint(hint));
+}
+
 /// `${name}` and `#{name}` are placeholders elsewhere, and text here.
 fn warn_other_forms(cx: &mut Context<'_>, written: &Written<'_>) {
     let text = written.text;

@@ -7,7 +7,7 @@ use z6_http::template::{Template, TextKind, encode};
 use super::super::codes;
 use super::super::reader::{Context, Span};
 use super::super::sources::Sources;
-use super::super::text::{Written, compile, compile_value};
+use super::super::text::{Written, compile, compile_value, warn_fixed};
 use super::super::value::number_literal;
 
 /// The text of a TOML value as JSON. A text that is one placeholder takes the type of its value.
@@ -59,6 +59,12 @@ impl Writer<'_, '_, '_> {
         let mut is_good = true;
         for (index, (name, item)) in table.iter().enumerate() {
             self.comma(index);
+            warn_fixed(
+                cx,
+                "the name of a member",
+                &self.place.with(name, item.span()),
+                "`body` takes them anywhere",
+            );
             self.out.push_text(&format!("{}:", encode(name, TextKind::Json)));
             is_good &= self.item(cx, item);
         }

@@ -12,7 +12,7 @@ use super::super::limits::MAX_FIELDS;
 use super::super::reader::{Context, Section};
 use super::super::requests::Surroundings;
 use super::super::sources::Sources;
-use super::super::text::{Written, compile};
+use super::super::text::{Written, compile, warn_fixed};
 use super::{Draft, Store, read};
 use crate::journey::BodyPart;
 
@@ -71,6 +71,14 @@ fn part(
     (sources, store): (&mut Sources, &mut Store),
     place: &Written<'_>,
 ) -> Option<Part> {
+    let fixed = [
+        ("the name of a part", Some(name), entry.heading.clone()),
+        ("`filename`", entry.text("filename"), entry.span("filename")),
+        ("`content_type`", entry.text("content_type"), entry.span("content_type")),
+    ];
+    for (what, text, span) in fixed {
+        warn_fixed(cx, what, &place.with(text.unwrap_or_default(), span), "");
+    }
     let mut head = format!("Content-Disposition: form-data; name=\"{}\"", escaped(name));
     let (content, default_type) = match (entry.has("value"), entry.has("file")) {
         (true, false) => {
