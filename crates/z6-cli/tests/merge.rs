@@ -129,14 +129,18 @@ fn what_is_wrong_with_the_logs_is_named_and_what_is_missing_is_accepted_on_reque
     assert!(!folder.path("all").exists());
     let command = ["merge", "--partial", "--output", "all"];
     let merged = run(&folder, &with(&command, &logs)).expect(0);
-    assert!(merged.stderr.contains("shard 2 of 4 missing"), "{}", merged.stderr);
+    assert!(merged.stderr.contains("shard 2 missing, of 4 in all"), "{}", merged.stderr);
     assert!(merged.stderr.contains("no receipt"), "{}", merged.stderr);
     assert!(merged.stdout.contains("merged from 3 of 4 shards; missing: 2"), "{}", merged.stdout);
-    assert!(merged.stdout.contains("doubt: shard 2 of 4 is missing"), "{}", merged.stdout);
+    assert!(
+        merged.stdout.contains("doubt: 1 of 4 shards is missing, shard 2"),
+        "{}",
+        merged.stdout
+    );
     let rows = run(&folder, &with(&["export", "--partial"], &logs)).expect(0);
     let planned = figure(&folder.read("all/metrics.json"), "/requests/planned");
     assert_eq!(rows.stdout.lines().count() as u64, 1 + planned.as_u64().unwrap());
-    assert!(rows.stderr.contains("shard 2 of 4 missing"));
+    assert!(rows.stderr.contains("shard 2 missing, of 4 in all"));
 
     let doubled = run(&folder, &with(&["merge", "shards/0"], &logs)).expect(2);
     assert!(doubled.stderr.contains("shards/0/events.z6log was given twice"), "{}", doubled.stderr);
@@ -163,7 +167,9 @@ fn a_truncated_shard_is_named_and_its_figures_say_so() {
     assert!(refused.stderr.contains("the log of shard 2 is truncated"), "{}", refused.stderr);
     let merged = folder.run(&["merge", "shards", "--partial", "--output", "all"]);
     assert!(matches!(merged.code, Some(0 | 1)), "{merged:?}");
-    for words in ["shard 2: the end of its log is missing", "shard 2 of 4 is degraded on its own"] {
+    for words in
+        ["shard 2: the end of its log is missing", "1 of 4 shards is degraded on its own, shard 2"]
+    {
         assert!(merged.stdout.contains(words), "{words}: {}", merged.stdout);
     }
     // Other readers read it as far as it goes, and say so.

@@ -169,9 +169,10 @@ fn shards_are_watched_as_one_run_and_those_that_are_missing_are_named() {
         let output = format!("out/{}", &shard[..1]);
         folder.run(&["simulate", "s.toml", "--shard", shard, "--output", &output]).expect(0);
     }
-    for (logs, words) in
-        [("out", "3 of 3 shards"), ("out/0 out/2", "shard 1 of 3 is missing: all figures")]
-    {
+    for (logs, words) in [
+        ("out", "3 of 3 shards"),
+        ("out/0 out/2", "1 of 3 shards is missing, shard 1: all figures"),
+    ] {
         let line = format!("{} watch {logs}", z6());
         let Some(terminal) = Terminal::start((100, 30), &folder.path("."), &line) else { return };
         let screen = terminal.until(|text| text.contains("q leave") && text.contains(words));

@@ -536,7 +536,7 @@ impl fmt::Display for Doubt {
                 "the event log is truncated: requests open at its end count as in flight",
             ),
             Doubt::ShardsMissing { shards: 1, first, of } => {
-                write!(f, "shard {first} of {of} is missing: all figures are those of the others")
+                write!(f, "1 of {of} shards is missing, shard {first}: all figures are those of the others")
             }
             Doubt::ShardsMissing { shards, first, of } => write!(
                 f,
@@ -544,7 +544,7 @@ impl fmt::Display for Doubt {
                  the others"
             ),
             Doubt::ShardsDegraded { shards: 1, first, of, by } => {
-                write!(f, "shard {first} of {of} is degraded on its own ({by})")
+                write!(f, "1 of {of} shards is degraded on its own, shard {first} ({by})")
             }
             Doubt::ShardsDegraded { shards, first, of, by } => write!(
                 f,

@@ -297,7 +297,7 @@ fn what_is_there_is_merged_on_request_and_says_so() {
     assert_eq!(metrics.run.shards.as_ref().unwrap().missing, [2]);
     assert_eq!(metrics.generator.verdict, Verdict::Degraded);
     let doubts: Vec<String> = metrics.generator.doubts.iter().map(ToString::to_string).collect();
-    assert!(doubts[0].starts_with("shard 2 of 4 is missing"), "{doubts:?}");
+    assert!(doubts[0].starts_with("1 of 4 shards is missing, shard 2"), "{doubts:?}");
     // Every report says it.
     let written = merged
         .write_results(z6::ResultsDir::create(folder.0.path().join("merged")).unwrap())
@@ -305,7 +305,7 @@ fn what_is_there_is_merged_on_request_and_says_so() {
     assert!(written.missing.is_empty());
     for (file, text) in [
         ("summary.txt", "merged from 3 of 4 shards; missing: 2"),
-        ("report.html", "shard 2 of 4 is missing"),
+        ("report.html", "1 of 4 shards is missing, shard 2"),
         ("metrics.json", "\"shards_missing\""),
         ("metadata.json", "\"missing_shards\": [\n    2\n  ]"),
     ] {
@@ -446,7 +446,7 @@ fn one_shard_that_is_late_degrades_the_run_and_is_named() {
         .collect();
     let merged = merged(&scenario, &logs);
     assert_eq!(merged.generator.loop_lag_ns.p99, Some(0));
-    assert_eq!(doubts(&merged), ["shard 7 of 200 is degraded on its own (late_sends)"]);
+    assert_eq!(doubts(&merged), ["1 of 200 shards is degraded on its own, shard 7 (late_sends)"]);
     assert_eq!(merged.generator.verdict, Verdict::Degraded);
     let shards = merged.run.shards.unwrap();
     let degraded: Vec<u16> = shards
@@ -560,7 +560,9 @@ fn several_logs_are_followed_while_they_grow() {
     // Without one of them.
     let mut follower = Follower::open_all(&paths[..2]).unwrap();
     while follower.poll().unwrap() != Followed::Ended {}
-    assert!(doubts(&follower.metrics().unwrap())[0].starts_with("shard 2 of 3 is missing"));
+    assert!(
+        doubts(&follower.metrics().unwrap())[0].starts_with("1 of 3 shards is missing, shard 2")
+    );
 }
 
 #[test]
