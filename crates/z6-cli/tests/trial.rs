@@ -254,5 +254,5 @@ fn only_what_the_scenario_has_is_tried() {
     let tried = folder.run(&["try", "s.toml", "--iteration", "3"]).expect(2);
     assert!(tried.stderr.contains("VU 0 has 3 iterations"), "{}", tried.stderr);
     let tried = folder.run(&["try", "s.toml", "--vu", "5"]).expect(2);
-    assert!(tried.stderr.contains("there are 5 VUs in this scenario"), "{}", tried.stderr);
+    assert!(tried.stderr.contains("this scenario has 5 VUs, numbered from 0"), "{}", tried.stderr);
 }

@@ -9,7 +9,7 @@ use z6::{
     TrialOutcome as Outcome, TrialPlace, TrialSent as Sent,
 };
 use z6_events::{Phase, printable, printable_lines};
-use z6_metrics::report::units::{count, duration};
+use z6_metrics::report::units::{count, duration, plural};
 use z6_scenario::Region;
 
 use super::curl;
@@ -58,15 +58,17 @@ fn check_place(scenario: &Scenario, population: u8, args: &TryArgs) -> Result<()
     let vus = plan.vus().vus_started();
     if plan.model() == z6::Model::Closed && args.vu >= vus {
         return Err(UsageError(format!(
-            "there are {vus} VUs in this scenario, numbered from 0: there is no VU {}",
+            "this scenario has {}, numbered from 0: there is no VU {}",
+            plural(vus, "VU"),
             args.vu
         )));
     }
     let iterations = plan.iterations_of(z6::Actor(args.vu));
     match iterations.filter(|iterations| args.iteration >= *iterations) {
         Some(iterations) => Err(UsageError(format!(
-            "VU {} has {iterations} iterations in this scenario, numbered from 0",
-            args.vu
+            "VU {} has {} in this scenario, numbered from 0",
+            args.vu,
+            plural(iterations, "iteration")
         ))),
         None => Ok(()),
     }
