@@ -58,7 +58,10 @@ fn warn_of_missing(run: &RunLog) {
     if !missing.is_empty() {
         let (of, label) = (run.header().shards, run.label());
         let which = if missing.len() == 1 { "shard" } else { "shards" };
-        console::warning(&format!("{label}: {which} {} missing, of {of} in all", missing.join(", ")));
+        console::warning(&format!(
+            "{label}: {which} {} missing, of {of} in all",
+            missing.join(", ")
+        ));
     }
 }
 

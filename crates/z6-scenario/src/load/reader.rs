@@ -573,7 +573,9 @@ fn unknown_key(
         return (finding(message).hint(hint), None);
     }
     let everywhere = || keys::ALL.iter().flat_map(|table| table.all_keys()).map(|key| key.name);
-    let Some(near) = near.or_else(|| suggest::nearest(name, everywhere())) else {
+    // Among all keys there is one near to any word of two letters.
+    let elsewhere = || suggest::nearest(name, everywhere()).filter(|_| name.len() > 2);
+    let Some(near) = near.or_else(elsewhere) else {
         let known: Vec<String> = here.iter().map(|name| quoted(name)).collect();
         let hint = format!("{} takes {}", spec.label, suggest::listed(&known, "and"));
         return (finding(message).hint(hint), None);

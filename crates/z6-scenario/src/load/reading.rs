@@ -88,12 +88,6 @@ fn check(
 ) -> Option<Check> {
     let text = entry.written_text("that")?;
     let written = Written { when: When::Check, ..place.with(text, entry.span("that")) };
-    warn_fixed(
-        cx,
-        "an expression",
-        &written,
-        "write the name of the value, without quotes and braces",
-    );
     let mut find = |name: &str| sources.find(&cx.parameters, name);
     let check = match Check::compile(text, &mut find) {
         Ok(check) => check,

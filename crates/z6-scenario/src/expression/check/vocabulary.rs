@@ -383,7 +383,18 @@ fn unknown_field(word: &str, span: Range<usize>) -> ExpressionError {
     let kind = Kind::UnknownField { name: word.to_owned() };
     let others = "it is neither a field of a response (status, body, body_bytes, text(), header(\"..\"), \
                   trailer(\"..\"), cookie(\"..\"), json(\"..\")) nor the name of a value";
-    let hint = || Some(nearest(word, NAMES).map_or_else(|| others.to_owned(), meant));
+    // `response.status`, `res.status`.
+    let last = word.rsplit('.').next().filter(|last| *last != word && NAMES.contains(last));
+    let hint = || match (word, last.or_else(|| nearest(word, NAMES))) {
+        ("null" | "nil" | "None" | "undefined", _) => {
+            Some("a value that is missing equals `none`".to_owned())
+        }
+        ("duration" | "response_time" | "timings.duration", _) => {
+            Some("response times are judged over the whole run, in [assertions]".to_owned())
+        }
+        (_, Some(near)) => Some(meant(near)),
+        (_, None) => Some(others.to_owned()),
+    };
     ExpressionError::new(kind, span).or_hint(hint)
 }
 
