@@ -2,8 +2,8 @@
 
 use crate::codes::StoppedBy;
 use crate::error_kind::ErrorKind;
-use crate::event::Event;
-use crate::ids::{RequestId, Tick};
+use crate::event::{Event, LoggedValue};
+use crate::ids::{RequestId, Tick, VariableId};
 
 /// The first request of a phase that failed or was not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +12,10 @@ pub struct FirstFailure {
     pub request: RequestId,
     /// Why it failed; none if it was never sent, or had no response when the phase ended.
     pub error: Option<ErrorKind>,
+    /// The status of its response; none without one.
+    pub status: Option<u16>,
+    /// The value that the response lacked, if it lacked one only.
+    pub missing: Option<VariableId>,
 }
 
 /// What one phase came to so far. Its requests follow one another: there is one actor.
@@ -36,6 +40,8 @@ pub struct PhaseTally {
     has_begun: bool,
     /// The request that is on its way.
     open: Option<RequestId>,
+    /// The first value that its response lacks, and how many.
+    missing: Option<(VariableId, u32)>,
 }
 
 impl PhaseTally {
@@ -45,47 +51,63 @@ impl PhaseTally {
         match *event {
             Event::Sent { attempt: 0, ref request, .. } => {
                 self.sent += 1;
-                self.open = Some(request.request);
+                self.opens(request.request);
+            }
+            Event::Value { variable, value: LoggedValue::Missing, .. } => {
+                let (first, count) = self.missing.unwrap_or((variable, 0));
+                self.missing = Some((first, count + 1));
             }
             Event::Done { failure: None, .. } => {
                 self.succeeded += 1;
                 self.open = None;
             }
-            Event::Done { failure: Some(error), .. } => self.fails(error),
+            Event::Done { failure: Some(error), ref response, .. } => {
+                self.fails(error, Some(response.status));
+            }
             // Without a request on its way, `NotOnWire` follows.
-            Event::Failed { ref failure, .. } if self.open.is_some() => self.fails(failure.error),
-            Event::RedirectFailed { cause, .. } => self.fails(cause.error),
-            Event::TimedOut { .. } => self.fails(ErrorKind::RequestTimeout),
+            Event::Failed { ref failure, .. } if self.open.is_some() => {
+                self.fails(failure.error, None);
+            }
+            Event::RedirectFailed { cause, .. } => self.fails(cause.error, None),
+            Event::TimedOut { .. } => self.fails(ErrorKind::RequestTimeout, None),
             Event::NotOnWire { ref request, cause } => {
-                self.open = Some(request.request);
-                self.fails(cause.error);
+                self.opens(request.request);
+                self.fails(cause.error, None);
             }
             Event::NeverSent { ref request, .. } => {
                 self.never_sent += 1;
-                self.open = Some(request.request);
-                self.fell_out(None);
+                self.opens(request.request);
+                self.fell_out(None, None);
             }
             Event::InFlightAtStop { .. } => {
                 self.in_flight += 1;
-                self.fell_out(None);
+                self.fell_out(None, None);
             }
             Event::EndReached { by, end } => self.end = Some((by, end)),
             _ => {}
         }
     }
 
-    fn fails(&mut self, error: ErrorKind) {
+    fn opens(&mut self, request: RequestId) {
+        self.open = Some(request);
+        self.missing = None;
+    }
+
+    fn fails(&mut self, error: ErrorKind, status: Option<u16>) {
         self.failed += 1;
         match self.errors.iter_mut().find(|(known, _)| *known == error) {
             Some((_, count)) => *count += 1,
             None => self.errors.push((error, 1)),
         }
-        self.fell_out(Some(error));
+        self.fell_out(Some(error), status);
     }
 
-    fn fell_out(&mut self, error: Option<ErrorKind>) {
+    fn fell_out(&mut self, error: Option<ErrorKind>, status: Option<u16>) {
         if let Some(request) = self.open.take() {
-            self.first_failure.get_or_insert(FirstFailure { request, error });
+            let is_lack = error == Some(ErrorKind::ExtractFailed);
+            let missing = self.missing.filter(|(_, count)| is_lack && *count == 1);
+            let missing = missing.map(|(variable, _)| variable);
+            self.first_failure.get_or_insert(FirstFailure { request, error, status, missing });
         }
     }
 
@@ -106,9 +128,11 @@ impl PhaseTally {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arrival::ArrivalStamp;
     use crate::codes::NeverSentReason;
-    use crate::event::{Cause, PlannedRequest};
-    use crate::ids::{Actor, Population, Step, TargetId};
+    use crate::event::{Cause, PlannedRequest, Response};
+    use crate::ids::{Actor, ConnectionSlot, ExchangeSlot, Population, Step, TargetId};
+    use crate::irregularity::Irregularities;
 
     fn request(step: u64) -> PlannedRequest {
         PlannedRequest {
@@ -144,8 +168,53 @@ mod tests {
         assert!(!both.is_complete());
         assert_eq!((both.failed, both.never_sent, both.sent), (1, 1, 0));
         assert_eq!(both.errors, [(ErrorKind::ConnectionRefused, 1)]);
-        let first = FirstFailure { request: RequestId(3), error: Some(cause.error) };
-        assert_eq!(both.first_failure, Some(first));
+        let first = both.first_failure.unwrap();
+        assert_eq!((first.request, first.error), (RequestId(3), Some(cause.error)));
+        assert_eq!((first.status, first.missing), (None, None));
         assert!(!tally(&[unsent, OVER]).is_complete());
+    }
+
+    #[test]
+    fn the_first_failure_tells_its_status_and_the_one_value_that_is_missing() {
+        let exchange = ExchangeSlot(0);
+        let sent = Event::Sent {
+            exchange,
+            written_bytes: 5,
+            request: request(0),
+            attempt: 0,
+            connection: ConnectionSlot(0),
+            request_bytes: 5,
+            length_is_input: false,
+        };
+        let missing = |variable| Event::Value {
+            exchange,
+            variable: VariableId(variable),
+            value: LoggedValue::Missing,
+            count: None,
+        };
+        let done = |failure| Event::Done {
+            exchange,
+            response: Response {
+                first_byte: Tick(1),
+                status: 404,
+                received_bytes: 9,
+                unsent_bytes: 0,
+                reusable: true,
+                unsolicited: false,
+                irregularities: Irregularities::NONE,
+                arrival: ArrivalStamp::NONE,
+            },
+            failure,
+        };
+        let told = |events: &[Event]| {
+            let first = tally(events).first_failure.unwrap();
+            (first.status, first.missing)
+        };
+        let extract = done(Some(ErrorKind::ExtractFailed));
+        assert_eq!(told(&[sent, missing(3), extract]), (Some(404), Some(VariableId(3))));
+        assert_eq!(told(&[sent, missing(3), missing(4), extract]), (Some(404), None));
+        assert_eq!(told(&[sent, missing(3), done(Some(ErrorKind::Status4xx))]), (Some(404), None));
+        // What an earlier response lacked belongs to that one.
+        assert_eq!(told(&[sent, missing(3), done(None), sent, extract]), (Some(404), None));
     }
 }

@@ -82,7 +82,9 @@ impl Doubt {
             Doubt::LateStart { .. } => {
                 "start the shards earlier, or with a --start-at that is further ahead"
             }
-            Doubt::NothingMeasured { from_ns: 0 } => "make the run longer, or the rate higher",
+            Doubt::NothingMeasured { from_ns: 0 } => {
+                "look at how the run ended; make it longer, or the rate higher"
+            }
             Doubt::NothingMeasured { .. } => "make the run longer, or the warm-up shorter",
             Doubt::TooFewSamples { .. } => "make the run longer, or ask for a lower percentile",
             Doubt::HistogramsFolded { .. } => "raise max_histogram_bytes, or use fewer names",

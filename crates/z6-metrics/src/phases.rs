@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use z6_events::{ErrorKind, Event, Phase, PhaseTally, StoppedBy, WorkerId};
+use z6_events::{ErrorKind, Event, FirstFailure, Phase, PhaseTally, StoppedBy, WorkerId};
 use z6_scenario::Scenario;
 
 use crate::metrics::Named;
@@ -78,6 +78,7 @@ pub struct PhaseFigures {
 #[derive(Debug, Clone)]
 pub(crate) struct Phases {
     requests: Vec<String>,
+    variables: Vec<String>,
     has: [bool; 2],
     tallies: [BTreeMap<WorkerId, PhaseTally>; 2],
 }
@@ -87,6 +88,7 @@ impl Phases {
     pub(crate) fn new(scenario: &Scenario) -> Option<Phases> {
         scenario.has_phases().then(|| Phases {
             requests: scenario.requests.iter().map(|request| request.name.clone()).collect(),
+            variables: scenario.values.variables.iter().map(|one| one.name.clone()).collect(),
             has: [scenario.setup.is_some(), scenario.teardown.is_some()],
             tallies: Default::default(),
         })
@@ -124,14 +126,22 @@ impl Phases {
             never_sent: sum(|tally| tally.never_sent),
             in_flight_at_stop: sum(|tally| tally.in_flight),
             errors: Named(errors.into_values().collect()),
-            first_failure: first.map(|first| {
-                let name = self.requests.get(first.request.index());
-                let name = name.map_or("", String::as_str);
-                match first.error {
-                    Some(error) => format!("{name}: {}", error.name()),
-                    None => format!("{name}: no response, or never sent"),
-                }
-            }),
+            first_failure: first.map(|first| self.words(&first)),
         }
+    }
+
+    fn words(&self, first: &FirstFailure) -> String {
+        let name = self.requests.get(first.request.index()).map_or("", String::as_str);
+        let Some(error) = first.error else { return format!("{name}: no response, or never sent") };
+        let missing = first.missing.and_then(|one| self.variables.get(usize::from(one.0)));
+        let facts: Vec<String> = first
+            .status
+            .map(|status| format!("status {status}"))
+            .into_iter()
+            .chain(missing.map(|variable| format!("no value for `{variable}`")))
+            .collect();
+        let facts =
+            if facts.is_empty() { String::new() } else { format!(" ({})", facts.join(", ")) };
+        format!("{name}: {}{facts}", error.name())
     }
 }
