@@ -192,4 +192,6 @@ fn a_simulated_set_up_that_fails_ends_as_a_real_one() {
     assert_eq!(finished.stopped_by, StoppedBy::SetupFailed);
     assert_eq!(finished.ok().unwrap_err().kind(), z6::FailureKind::SetupFailed);
     assert_eq!(finished.simulation.as_ref().unwrap().violations, [""; 0]);
+    let first = finished.metrics.setup.as_ref().unwrap().first_failure.as_deref();
+    assert_eq!(first, Some("token: status_5xx (status 503)"));
 }
