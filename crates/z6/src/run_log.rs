@@ -12,8 +12,8 @@ use z6_analysis::AnalyzeError;
 use z6_analysis::checks::ShardStopFault;
 use z6_events::limits::MAX_SHARDS;
 use z6_events::{
-    Ending, EventSource, LogDigest, LogHeader, LogReader, MergedReader, Misfit, WalkError,
-    is_same_run, misfits, run_receipt,
+    Ending, EventSource, LogDigest, LogError, LogHeader, LogReader, MergedReader, Misfit,
+    WalkError, is_same_run, misfits, run_receipt,
 };
 use z6_metrics::{EndFacts, Metrics};
 use z6_scenario::Scenario;
@@ -174,11 +174,18 @@ impl RunLog {
     }
 
     fn with<P: AsRef<Path>>(paths: &[P], is_partial: bool) -> Result<RunLog, ReadError> {
-        let mut parts = Vec::new();
+        let (mut parts, mut unread) = (Vec::new(), None);
         for path in paths {
-            parts.extend(parts_of(path.as_ref())?);
+            match parts_of(path.as_ref(), is_partial) {
+                Ok(more) => parts.extend(more),
+                Err(error) if is_partial && has_no_header(&error) => unread = Some(error),
+                Err(error) => return Err(error),
+            }
         }
-        RunLog::from_parts(parts, is_partial)
+        match unread.filter(|_| parts.is_empty()) {
+            Some(error) => Err(error),
+            None => RunLog::from_parts(parts, is_partial),
+        }
     }
 
     /// Opens several runs at once. Logs of one run of several shards are read together wherever they stand; each
@@ -192,9 +199,9 @@ impl RunLog {
     ) -> Result<Vec<RunLog>, ReadError> {
         let mut runs: Vec<(bool, Vec<Part>)> = Vec::new();
         for path in paths {
-            let mut parts = parts_of(path.as_ref())?;
+            let mut parts = parts_of(path.as_ref(), is_partial)?;
             let (Some(first), true) = (parts.pop(), parts.is_empty()) else {
-                runs.push((true, parts_of(path.as_ref())?));
+                runs.push((true, parts_of(path.as_ref(), is_partial)?));
                 continue;
             };
             let fits = |run: &&mut (bool, Vec<Part>)| {
@@ -553,7 +560,9 @@ fn fault(misfit: &Misfit, parts: &[Part]) -> ShardFault {
 }
 
 /// The logs that an argument stands for.
-fn parts_of(path: &Path) -> Result<Vec<Part>, ReadError> {
+///
+/// With `is_partial`, logs without a whole header are left out, unless there is no other: their shards are missing.
+fn parts_of(path: &Path, is_partial: bool) -> Result<Vec<Part>, ReadError> {
     let given = path;
     let part = |path: PathBuf| {
         let reader = LogReader::new(file_by(&path, READ_BYTES_MIN)?);
@@ -567,10 +576,23 @@ fn parts_of(path: &Path) -> Result<Vec<Part>, ReadError> {
             if found.is_empty() {
                 return Err(ReadError::NoLog { path: path.to_owned() });
             }
-            found.into_iter().map(part).collect()
+            let (mut parts, mut unread) = (Vec::new(), None);
+            for found in found {
+                match part(found) {
+                    Ok(part) => parts.push(part),
+                    Err(error) if is_partial && has_no_header(&error) => unread = Some(error),
+                    Err(error) => return Err(error),
+                }
+            }
+            unread.filter(|_| parts.is_empty()).map_or(Ok(parts), Err)
         }
         Err(error) => Err(error),
     }
+}
+
+/// Whether the log ends before it says of what it is: nothing can be read of it.
+const fn has_no_header(error: &ReadError) -> bool {
+    matches!(error, ReadError::Log { source: LogError::HeaderTruncated { .. }, .. })
 }
 
 /// The logs in the directories that are in this one, by name.

@@ -279,6 +279,30 @@ fn a_run_is_merged_from_its_shards_or_from_the_directory_that_has_them() {
 }
 
 #[test]
+fn a_log_that_ends_inside_its_header_is_that_of_a_missing_shard() {
+    let (scenario, folder) = (scenario(RATE), Folder::new());
+    let logs = shards(&scenario, 3, 1);
+    for cut in [0, 50] {
+        let mut paths: Vec<PathBuf> = (0..3)
+            .map(|shard| {
+                let log = if shard == 1 { &logs[shard][..cut] } else { &logs[shard][..] };
+                folder.put(&format!("s{shard}"), log)
+            })
+            .collect();
+        let whole = folder.0.path().to_owned();
+        for given in [&paths[..], &[whole]] {
+            assert!(matches!(RunLog::open(given), Err(ReadError::Log { .. })));
+            let run = RunLog::open_partial(given).unwrap();
+            assert_eq!((run.paths().len(), run.missing()), (2, &[1][..]));
+        }
+        // Alone it is nothing.
+        let cut = paths.remove(1);
+        assert!(matches!(RunLog::open_partial(&[&cut]), Err(ReadError::Log { .. })));
+        assert!(matches!(RunLog::open_each(&[&cut], true), Err(ReadError::Log { .. })));
+    }
+}
+
+#[test]
 fn what_is_there_is_merged_on_request_and_says_so() {
     let (scenario, folder) = (scenario(RATE), Folder::new());
     let logs = shards(&scenario, 4, 1);
