@@ -55,6 +55,8 @@ const WORDS: &[Entry] = &[
     (&["basic_auth", "username", "password", "user", "credentials", "oauth"], ANY, "write `auth` in [[requests]], such as { basic = { user = \"..\", password = \"..\" } }, or `base_url = \"http://user:password@host\"`"),
     // How much is sent, and for how long.
     (&["duration", "time", "for", "during", "max_duration", "hold_for"], &["[[schedule.steps]]"], "write `duration_seconds`"),
+    (&["steps", "step", "request", "requests"], &["[setup]", "[teardown]"], "write `sequence`: the name of one of [[sequences]], which has the steps"),
+    (&["ms", "milliseconds"], &["[think_time]"], "write `duration_ms`"),
     (&["duration", "pause", "sleep", "delay", "time"], &["[think_time]"], "write `duration_ms`"),
     (&["duration", "time", "max_duration"], &["[runtime]"], "write `duration_seconds`"),
     (&["duration", "time", "max_duration", "during"], ANY, "write `duration_seconds` in [runtime]"),
