@@ -8,9 +8,9 @@ use crate::codes::{
 use crate::error::DecodeError;
 use crate::event::{ByteRange, Cause, Event, Failure, NextHop, PlannedRequest, Response, Sample};
 use crate::fused::{
-    decode_arrival, decode_done, decode_irregularities, decode_sent, decode_sent_next,
-    encode_arrival, encode_done, encode_irregularities, encode_response_flags, encode_sent,
-    encode_start, error_kind, known_flags,
+    decode_arrival, decode_done, decode_irregularities, decode_sent, encode_arrival, encode_done,
+    encode_irregularities, encode_response_flags, encode_sent, encode_start, error_kind,
+    known_flags,
 };
 use crate::ids::{
     Actor, ConnectionSlot, ExchangeSlot, Population, RequestId, Step, TargetId, Tick, VariableId,
@@ -44,12 +44,6 @@ pub(crate) fn encode(
         }
     }
     state.last.tick = at.0;
-}
-
-/// What any end of an exchange but a response changes in what is expected next.
-fn end_exchange(state: &mut Predictor, exchange: ExchangeSlot, at: u64) {
-    let slot = state.slot(exchange.0);
-    state.end_exchange(exchange, &slot, at);
 }
 
 /// The kind of any event that [`encode_rare`] writes.
@@ -135,7 +129,7 @@ fn encode_rare(
         Event::Failed { exchange, ref failure } => {
             writer.number(u64::from(exchange.0));
             encode_failure(writer, state, at, failure);
-            end_exchange(state, exchange, at);
+            state.end_exchange(exchange, at);
         }
         // Changes nothing in what is expected next: the exchange continues.
         Event::Resent { exchange, ref failure, cause } => {
@@ -149,7 +143,7 @@ fn encode_rare(
         Event::RedirectFailed { exchange, cause } => {
             writer.number(u64::from(exchange.0));
             encode_cause(writer, cause);
-            end_exchange(state, exchange, at);
+            state.end_exchange(exchange, at);
         }
         Event::ConnectionClosed { connection, cause } => {
             writer.number(u64::from(connection.0));
@@ -183,7 +177,7 @@ fn encode_rare(
         }
         Event::TimedOut { exchange } | Event::InFlightAtStop { exchange } => {
             writer.number(u64::from(exchange.0));
-            end_exchange(state, exchange, at);
+            state.end_exchange(exchange, at);
         }
         Event::EndReached { by, end } => {
             writer.byte(by.code());
@@ -374,8 +368,7 @@ pub(crate) fn decode(
         };
     }
     let event = match byte & !TIME_FOLLOWS {
-        kind::SENT => decode_sent(reader, state, at)?,
-        kind::SENT_NEXT => decode_sent_next(reader, state, at, offset)?,
+        kind @ (kind::SENT | kind::SENT_NEXT) => decode_sent(reader, state, at, (kind, offset))?,
         kind::DONE => decode_done(reader, state, at)?,
         _ => decode_rare(reader, state, at, (byte, offset), arena)?,
     };
@@ -395,7 +388,7 @@ fn decode_rare(
         kind::FAILED => {
             let exchange = ExchangeSlot(reader.u32()?);
             let failure = decode_failure(reader, state, at)?;
-            end_exchange(state, exchange, at);
+            state.end_exchange(exchange, at);
             Event::Failed { exchange, failure }
         }
         kind::RESENT => {
@@ -653,7 +646,7 @@ fn end_of(
     at: u64,
 ) -> Result<ExchangeSlot, DecodeError> {
     let exchange = ExchangeSlot(reader.u32()?);
-    end_exchange(state, exchange, at);
+    state.end_exchange(exchange, at);
     Ok(exchange)
 }
 

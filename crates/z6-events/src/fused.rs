@@ -153,37 +153,23 @@ fn encode_more(writer: &mut Writer<'_>, more: u8, event: &Event) {
     }
 }
 
+/// Of either kind; the record begins at `offset`.
 pub(crate) fn decode_sent(
     reader: &mut Reader<'_>,
     state: &mut Predictor,
     at: u64,
+    (kind, offset): (u8, usize),
 ) -> Result<Event, DecodeError> {
-    let exchange = ExchangeSlot(reader.u32()?);
-    let flags = decode_sent_flags(reader)?;
-    state.use_other_slot();
-    decode_sent_fields(reader, state, at, exchange, flags)
-}
-
-/// A record that holds nothing: its kind byte stands at `offset`.
-pub(crate) fn decode_sent_next(
-    reader: &mut Reader<'_>,
-    state: &mut Predictor,
-    at: u64,
-    offset: usize,
-) -> Result<Event, DecodeError> {
-    let exchange = state.next_slot().ok_or(DecodeError::NoSlotWaits { offset })?;
-    state.use_next_slot();
-    decode_sent_fields(reader, state, at, exchange, (0, 0))
-}
-
-/// The fields that the *flags* and *more* bytes of a `sent` announce.
-fn decode_sent_fields(
-    reader: &mut Reader<'_>,
-    state: &mut Predictor,
-    at: u64,
-    exchange: ExchangeSlot,
-    (flags, more): (u8, u8),
-) -> Result<Event, DecodeError> {
+    let (exchange, flags, more) = if kind == kind::SENT_NEXT {
+        let exchange = state.next_slot().ok_or(DecodeError::NoSlotWaits { offset })?;
+        state.use_next_slot();
+        (exchange, 0, 0)
+    } else {
+        let exchange = ExchangeSlot(reader.u32()?);
+        let (flags, more) = decode_sent_flags(reader)?;
+        state.use_other_slot();
+        (exchange, flags, more)
+    };
     let slot = state.slot(exchange.0);
     let same_actor = flags & sent::ACTOR == 0;
     let actor = if same_actor { slot.actor } else { reader.difference(state.last.actor)? };
@@ -288,8 +274,8 @@ pub(crate) fn encode_done(
     response: &Response,
     failure: Option<ErrorKind>,
 ) {
-    let slot = state.slot(exchange.0);
-    let template = state.template(slot.request);
+    let request = state.request_in(exchange.0);
+    let template = state.template(request);
     let flags = done_flags(&template, at, response, failure);
     writer.number(u64::from(exchange.0));
     encode_response_flags(writer, flags, response.irregularities);
@@ -310,7 +296,7 @@ pub(crate) fn encode_done(
     }
     encode_irregularities(writer, response.irregularities);
     encode_arrival(writer, state, response.arrival);
-    remember_done(state, at, exchange, response, (slot, template));
+    remember_done(state, at, exchange, response, (request, template));
 }
 
 #[inline]
@@ -331,8 +317,8 @@ pub(crate) fn decode_done(
     at: u64,
 ) -> Result<Event, DecodeError> {
     let exchange = ExchangeSlot(reader.u32()?);
-    let slot = state.slot(exchange.0);
-    let template = state.template(slot.request);
+    let request = state.request_in(exchange.0);
+    let template = state.template(request);
     let (flags, more) = known_flags(reader, done::ALL)?;
     let first_byte =
         if flags & done::FIRST_BYTE == 0 { at } else { at.wrapping_sub(reader.number()?) };
@@ -356,7 +342,7 @@ pub(crate) fn decode_done(
         irregularities,
         arrival,
     };
-    remember_done(state, at, exchange, &response, (slot, template));
+    remember_done(state, at, exchange, &response, (request, template));
     Ok(Event::Done { exchange, response, failure })
 }
 
@@ -366,13 +352,13 @@ fn remember_done(
     at: u64,
     exchange: ExchangeSlot,
     response: &Response,
-    (slot, template): (Slot, Template),
+    (request, template): (u16, Template),
 ) {
     let Response { status, received_bytes, .. } = *response;
     state.last.status = status;
     state.last.received_bytes = received_bytes;
-    state.set_template(slot.request, Template { status, received_bytes, ..template });
-    state.end_exchange(exchange, &slot, at);
+    state.set_template(request, Template { status, received_bytes, ..template });
+    state.end_exchange(exchange, at);
 }
 
 /// Writes the flags of a response, and a *more* byte if it has irregularities.

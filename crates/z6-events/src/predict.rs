@@ -1,8 +1,6 @@
 //! What the encoder and the decoder expect of the next record, from the records before it in the same
 //! block. Both use this module, so they cannot disagree. Knows no bytes.
 
-use std::collections::VecDeque;
-
 use crate::ids::{ExchangeSlot, WorkerId};
 use crate::limits::{MAX_TRACKED_REQUESTS, MAX_TRACKED_SLOTS};
 use crate::partition::Partition;
@@ -14,6 +12,21 @@ pub(crate) const MAX_TRACKED_VARIABLES: usize = 1 << 10;
 
 /// So many slots that ended wait to be used again; a slot that ends while they do is not expected next.
 const MAX_WAITING_SLOTS: usize = 1 << 8;
+
+/// Slots that ended since a `sent` was in another slot than the first of them, in that order: a ring.
+#[derive(Debug)]
+struct Waiting {
+    slots: [ExchangeSlot; MAX_WAITING_SLOTS],
+    /// Where the first one is.
+    first: u8,
+    length: u16,
+}
+
+impl Default for Waiting {
+    fn default() -> Waiting {
+        Waiting { slots: [ExchangeSlot(0); MAX_WAITING_SLOTS], first: 0, length: 0 }
+    }
+}
 
 /// The last values of an exchange slot in this block.
 #[derive(Debug, Clone, Copy, Default)]
@@ -96,8 +109,7 @@ pub(crate) struct Predictor {
     slots: Vec<Slot>,
     templates: Vec<Template>,
     variables: Vec<Variable>,
-    /// Slots that ended since a `sent` was in another slot than the first of them, in that order.
-    waiting: VecDeque<ExchangeSlot>,
+    waiting: Waiting,
     /// The log has arrival stamps.
     pub(crate) has_arrival_stamps: bool,
 }
@@ -107,8 +119,7 @@ impl Predictor {
     pub(crate) fn new(partition: Partition) -> Predictor {
         let [workers, shard, shards] =
             [partition.workers(), partition.shard(), partition.shards()].map(u64::from);
-        let waiting = VecDeque::with_capacity(MAX_WAITING_SLOTS);
-        Predictor { shard, shards, stride: workers * shards, waiting, ..Predictor::default() }
+        Predictor { shard, shards, stride: workers * shards, ..Predictor::default() }
     }
 
     /// Forgets everything and begins a block of `worker` with this base time.
@@ -123,7 +134,7 @@ impl Predictor {
         self.first_actor = u64::from(worker.0) * self.shards + self.shard;
         self.base = base;
         self.last = Last { tick: base, ..Last::default() };
-        self.waiting.clear();
+        self.waiting.length = 0;
     }
 
     /// The last values of slot `number`, or the values of a slot not yet seen in this block.
@@ -133,6 +144,12 @@ impl Predictor {
             Some(slot) if slot.generation == self.generation => *slot,
             Some(_) | None => self.unseen_slot(number),
         }
+    }
+
+    #[cold]
+    fn end_unseen(&mut self, number: u32, end: u64) {
+        let slot = self.unseen_slot(number);
+        self.set_slot(number, Slot { end, ..slot });
     }
 
     fn unseen_slot(&self, number: u32) -> Slot {
@@ -160,31 +177,47 @@ impl Predictor {
         self.slots[index] = Slot { generation: self.generation, ..slot };
     }
 
-    /// Notes that the exchange in slot `exchange` ended, whose last values are `slot`.
+    /// The last request in slot `number`.
     #[inline]
-    pub(crate) fn end_exchange(&mut self, exchange: ExchangeSlot, slot: &Slot, end: u64) {
-        self.set_slot(exchange.0, Slot { end, ..*slot });
-        if self.waiting.len() < MAX_WAITING_SLOTS {
-            self.waiting.push_back(exchange);
+    pub(crate) fn request_in(&self, number: u32) -> u16 {
+        match self.slots.get(number as usize) {
+            Some(slot) if slot.generation == self.generation => slot.request,
+            Some(_) | None => self.last.request,
+        }
+    }
+
+    /// Notes that the exchange in slot `exchange` ended: the slot waits to be used again.
+    #[inline]
+    pub(crate) fn end_exchange(&mut self, exchange: ExchangeSlot, end: u64) {
+        match self.slots.get_mut(exchange.0 as usize) {
+            Some(slot) if slot.generation == self.generation => slot.end = end,
+            Some(_) | None => self.end_unseen(exchange.0, end),
+        }
+        let Waiting { slots, first, length } = &mut self.waiting;
+        if usize::from(*length) < MAX_WAITING_SLOTS {
+            slots[usize::from(first.wrapping_add(*length as u8))] = exchange;
+            *length += 1;
         }
     }
 
     /// The slot in which the next request is expected, if any.
     #[inline]
     pub(crate) fn next_slot(&self) -> Option<ExchangeSlot> {
-        self.waiting.front().copied()
+        let Waiting { slots, first, length } = &self.waiting;
+        (*length > 0).then(|| slots[usize::from(*first)])
     }
 
-    /// Notes that the next request was in that slot.
+    /// Notes that the next request was in that slot, which there is.
     #[inline]
     pub(crate) fn use_next_slot(&mut self) {
-        self.waiting.pop_front();
+        self.waiting.first = self.waiting.first.wrapping_add(1);
+        self.waiting.length -= 1;
     }
 
     /// Notes that a request was not as expected: what ended before it says nothing of the next one.
     #[inline]
     pub(crate) fn use_other_slot(&mut self) {
-        self.waiting.clear();
+        self.waiting.length = 0;
     }
 
     #[inline]
