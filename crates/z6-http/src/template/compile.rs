@@ -210,9 +210,14 @@ fn resolve(
             && word.starts_with(|first: char| first.is_ascii_lowercase())
             && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
     };
+    // Columns are called as their file calls them.
+    let is_column = |name: &str| {
+        let is_open = |c: char| !c.is_control() && !"{}|()\"'".contains(c);
+        !name.is_empty() && name.len() <= VALUE_NAME_BYTES_MAX && name.chars().all(is_open)
+    };
     let is_name = match name.split_once('.') {
         None => is_word(name),
-        Some((table, column)) => is_word(table) && is_word(column),
+        Some((table, column)) => is_word(table) && is_column(column),
     };
     if !is_name {
         return Err(TemplateErrorKind::BadName(name.to_owned()));

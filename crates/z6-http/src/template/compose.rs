@@ -164,6 +164,13 @@ impl Template {
         ranges.map(|range| &self.text[range.clone()])
     }
 
+    /// Whether it begins with a placeholder whose value is escaped for its place.
+    #[must_use]
+    pub fn begins_escaped(&self) -> bool {
+        let first = self.slots.first();
+        first.is_some_and(|slot| slot.before.is_empty() && slot.escape != Escape::None)
+    }
+
     /// Whether it is one placeholder without filters and nothing else: the value of it, if so.
     #[must_use]
     pub fn alone(&self) -> Option<ValueId> {

@@ -177,7 +177,12 @@ pub(crate) fn body(
 
 /// Whether a request has a body, well written or not.
 pub(crate) fn has_body(section: &Section<'_>) -> bool {
-    KEYS.iter().any(|key| section.has(key))
+    key(section).is_some()
+}
+
+/// The key that gives a request its body; the first, if several do.
+pub(crate) fn key(section: &Section<'_>) -> Option<&'static str> {
+    KEYS.into_iter().find(|key| section.has(key))
 }
 
 fn text(

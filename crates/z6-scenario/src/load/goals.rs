@@ -214,6 +214,13 @@ fn keys(cx: &mut Context<'_>, section: &Section<'_>) -> Vec<Assertion> {
     let place = |span: Option<Span>| span.map_or(usize::MAX, |span| span.start);
     for name in section.present() {
         if let (Some(kind), Some(bound)) = (kind(name), bound(name)) {
+            if always_holds(kind, bound) {
+                let message = format!("{} always holds", quoted(&format!("{name} = {bound}")));
+                let warning =
+                    Diagnostic::warning(codes::NO_EFFECT, section.key_span(name), message);
+                let hint = "shares are from 0 to 1: 1 % is 0.01";
+                cx.findings.push(warning.hint(hint));
+            }
             found.push((place(section.key_span(name)), Assertion { kind, bound }));
         }
     }
@@ -226,6 +233,16 @@ fn keys(cx: &mut Context<'_>, section: &Section<'_>) -> Vec<Assertion> {
     }
     found.sort_by_key(|(at, _)| *at);
     found.into_iter().map(|(_, assertion)| assertion).collect()
+}
+
+/// Whether any share of anything is within this bound.
+const fn always_holds(kind: AssertionKind, bound: f64) -> bool {
+    use AssertionKind as Kind;
+    match kind {
+        Kind::ErrorRateMax | Kind::Status4xxMaxRate | Kind::Status5xxMaxRate => bound >= 1.0,
+        Kind::SuccessRateMin | Kind::ChecksSuccessRateMin => bound <= 0.0,
+        _ => false,
+    }
 }
 
 /// The percentile of a key such as `p975_latency_ms`.

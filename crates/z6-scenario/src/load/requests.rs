@@ -10,7 +10,7 @@ use z6_http::is_known_coding;
 use super::Files;
 use super::assigned::When;
 use super::auth::AuthSection;
-use super::bodies::Store;
+use super::bodies::{self, Store};
 use super::codes;
 use super::diagnostic::{Diagnostic, quoted};
 use super::fields::is_token;
@@ -164,6 +164,13 @@ fn warn_codings(cx: &mut Context<'_>, section: &Section<'_>, reads: &Reading) {
 fn method(cx: &mut Context<'_>, section: &Section<'_>) -> String {
     let method = section.text("method").unwrap_or("GET");
     let span = section.span("method");
+    let body = bodies::key(section).filter(|_| !section.has("method"));
+    if let Some(body) = body {
+        let message = format!("{} is sent with GET", quoted(body));
+        let warning = Diagnostic::warning(codes::NO_EFFECT, section.key_span(body), message);
+        let hint = "write `method = \"POST\"`, or `method = \"GET\"` if that is meant";
+        cx.findings.push(warning.hint(hint));
+    }
     if !is_token(method) {
         let message = format!("method {} is not a token", quoted(method));
         let hint = "write letters only, such as GET or POST (RFC 9110 section 9.1)";

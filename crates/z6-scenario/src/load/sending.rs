@@ -214,6 +214,13 @@ fn path(
     // What a path begins with is not known if it is a value.
     let sample = path.pieces().collect::<Vec<_>>().join("0");
     let is_open = path.pieces().next().is_some_and(str::is_empty) && !path.is_fixed();
+    if path.begins_escaped() {
+        let message =
+            "a value at the beginning of a path is percent-encoded: its `/` becomes `%2F`";
+        let warning = Diagnostic::warning(codes::BAD_PATH, span.clone(), message);
+        let hint = "write `{{name | raw}}` for a value that is a path, or `/` before it";
+        cx.findings.push(warning.hint(hint));
+    }
     let sample = if is_open { format!("/{sample}") } else { sample };
     if let Err(fault) = check_path(&sample, method) {
         cx.error(codes::BAD_PATH, span.clone(), fault.message(), fault.hint());

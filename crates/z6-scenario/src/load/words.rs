@@ -54,7 +54,7 @@ const WORDS: &[Entry] = &[
     (&["user_agent", "user_agent_header"], ANY, "write `headers = { User-Agent = \"..\" }` in [[requests]]"),
     (&["basic_auth", "username", "password", "user", "credentials", "oauth"], ANY, "write `auth` in [[requests]], such as { basic = { user = \"..\", password = \"..\" } }, or `base_url = \"http://user:password@host\"`"),
     // How much is sent, and for how long.
-    (&["duration", "time", "for", "during", "max_duration", "hold_for"], &["[[schedule.steps]]"], "write `duration_seconds`"),
+    (&["duration", "time", "for", "during", "max_duration", "hold_for"], &["[[schedule.steps]]", "[[schedule.stages]]"], "write `duration_seconds`"),
     (&["steps", "step", "request", "requests"], &["[setup]", "[teardown]"], "write `sequence`: the name of one of [[sequences]], which has the steps"),
     (&["ms", "milliseconds"], &["[think_time]"], "write `duration_ms`"),
     (&["duration", "pause", "sleep", "delay", "time"], &["[think_time]"], "write `duration_ms`"),
@@ -90,6 +90,8 @@ const WORDS: &[Entry] = &[
     (&["graceful_stop", "graceful_ramp_down", "grace"], ANY, "write `graceful_stop_seconds` in [runtime]"),
     (&["warmup", "warm_up", "warmup_duration", "ramp_up_discard"], ANY, "write `warmup_seconds` in [runtime]"),
     (&["throttle", "reach_rps"], ANY, "there is no throttle: write [schedule] with `type = \"rate\"` for a given rate"),
+    (&["sleep", "pause", "think", "think_time_ms", "wait", "wait_time", "delay"], STEPS, "write `think_time = { type = \"constant\", duration_ms = 100 }`"),
+    (&["path", "filename", "src"], &["[requests.multipart]"], "write `file`"),
     (&["sleep", "pause", "think", "think_time_ms", "wait", "wait_time", "pacing", "delay"], ANY, "write [think_time] with `type = \"constant\"` and `duration_ms`"),
     // What is sent, and what counts as success.
     (&["scenarios", "scenario", "flow", "steps", "users"], &["the top level"], "write [[requests]] and [sequence] for an order of them; [[populations]] for several kinds of users"),
