@@ -65,6 +65,9 @@ impl Doubt {
             Doubt::UnsentAtEnd { .. } => {
                 "raise max_connections, or lower the rate: requests queued in front of the connections"
             }
+            Doubt::MissingValues { .. } => {
+                "let the extraction be required, or give it a default; or leave the step out with `if`"
+            }
             Doubt::OutOfPorts { .. } => {
                 "reuse connections, or add source_addresses; net.ipv4.ip_local_port_range has the ports"
             }
@@ -137,6 +140,7 @@ mod tests {
             Doubt::ErrorsDominate { failed: 1, ended: 1 },
             Doubt::MaxInFlight { never_sent: 1 },
             Doubt::UnsentAtEnd { never_sent: 1 },
+            Doubt::MissingValues { never_sent: 1 },
             Doubt::OutOfPorts { failed: 1 },
             Doubt::OutOfDescriptors { failed: 1 },
             Doubt::OutOfMemory { failed: 1 },

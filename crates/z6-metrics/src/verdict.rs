@@ -154,6 +154,11 @@ pub enum Doubt {
         /// Requests never sent.
         never_sent: u64,
     },
+    /// Requests could not be made: a value that they need was not there.
+    MissingValues {
+        /// Requests never sent.
+        never_sent: u64,
+    },
     /// No free local port.
     OutOfPorts {
         /// Failed requests.
@@ -285,6 +290,7 @@ impl Doubt {
             Doubt::ErrorsDominate { .. } => "errors_dominate",
             Doubt::MaxInFlight { .. } => "max_in_flight",
             Doubt::UnsentAtEnd { .. } => "unsent_at_end",
+            Doubt::MissingValues { .. } => "missing_values",
             Doubt::OutOfPorts { .. } => "out_of_ports",
             Doubt::OutOfDescriptors { .. } => "out_of_descriptors",
             Doubt::OutOfMemory { .. } => "out_of_memory",
@@ -335,6 +341,7 @@ impl Doubt {
             | Doubt::SynRetries { .. }
             | Doubt::ErrorsDominate { .. }
             | Doubt::UnsentAtEnd { .. }
+            | Doubt::MissingValues { .. }
             | Doubt::WallClockStep { .. }
             | Doubt::ClockShift { .. }
             | Doubt::ClockUnsynchronised
@@ -461,6 +468,11 @@ impl fmt::Display for Doubt {
             Doubt::UnsentAtEnd { never_sent } => write!(
                 f,
                 "{} never sent: still waiting for a connection when the run ended",
+                plural(never_sent, "request")
+            ),
+            Doubt::MissingValues { never_sent } => write!(
+                f,
+                "{} never sent, for lack of a value: they are in no error rate",
                 plural(never_sent, "request")
             ),
             Doubt::OutOfPorts { failed } => write!(
@@ -611,6 +623,7 @@ pub(crate) struct Evidence<'a> {
     /// Closed model without think time.
     pub(crate) generator_sets_rate: bool,
     pub(crate) never_sent_run_ended: u64,
+    pub(crate) never_sent_missing_value: u64,
     pub(crate) never_sent_max_in_flight: u64,
     pub(crate) out_of_ports: u64,
     pub(crate) out_of_descriptors: u64,
@@ -653,6 +666,7 @@ impl<'a> Evidence<'a> {
             cpu_fraction: None,
             generator_sets_rate: false,
             never_sent_run_ended: 0,
+            never_sent_missing_value: 0,
             never_sent_max_in_flight: 0,
             out_of_ports: 0,
             out_of_descriptors: 0,
@@ -757,6 +771,9 @@ fn resources(evidence: &Evidence<'_>, doubts: &mut Vec<Doubt>) {
         never_sent,
     }));
     doubts.extend(some(evidence.never_sent_run_ended, |never_sent| Doubt::UnsentAtEnd {
+        never_sent,
+    }));
+    doubts.extend(some(evidence.never_sent_missing_value, |never_sent| Doubt::MissingValues {
         never_sent,
     }));
     doubts.extend(some(evidence.out_of_ports, |failed| Doubt::OutOfPorts { failed }));

@@ -18,6 +18,7 @@ impl Files for TestFiles {
         match path {
             "small.json" => Ok(b"{}".to_vec()),
             "users.csv" => Ok(b"email,password\na@x.example,1\nb@x.example,2\n".to_vec()),
+            "names.csv" => Ok(b"userId,First Name\n1,Ann\n".to_vec()),
             "ragged.csv" => Ok(b"a,b\n1,2\n3\n".to_vec()),
             "latin.csv" => Ok(b"a\nb\n\xfcber\n".to_vec()),
             "bare.csv" => Ok(b"a,b\n".to_vec()),

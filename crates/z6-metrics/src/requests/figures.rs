@@ -251,6 +251,7 @@ impl Requests {
             cpu_fraction: workers.cpu_fraction,
             generator_sets_rate: outline.sets_rate(),
             never_sent_run_ended: totals.never_sent_run_ended,
+            never_sent_missing_value: totals.never_sent_missing_value,
             never_sent_max_in_flight: totals.never_sent_max_in_flight,
             out_of_ports: totals.errors.count(ErrorKind::OutOfPorts),
             out_of_descriptors: totals.errors.count(ErrorKind::OutOfDescriptors),

@@ -35,7 +35,7 @@ fn clean_evidence_raises_no_doubt() {
 fn each_doubt_is_raised_by_its_own_evidence_and_no_other() {
     use Verdict::{Degraded, Trustworthy};
     type Change = fn(&mut Evidence<'_>);
-    let cases: [(Change, &str, Verdict); 21] = [
+    let cases: [(Change, &str, Verdict); 22] = [
         (|e| e.read_lag_p99_ns = Some(1_000_001), "late_reads", Degraded),
         (|e| e.window_stalls = (1, 5), "window_stall", Trustworthy),
         (|e| e.calmed = 1, "calmed", Trustworthy),
@@ -48,6 +48,7 @@ fn each_doubt_is_raised_by_its_own_evidence_and_no_other() {
         (|e| e.cpu_fraction = Some(0.91), "generator_busy", Degraded),
         (|e| e.never_sent_max_in_flight = 1, "max_in_flight", Degraded),
         (|e| e.never_sent_run_ended = 1, "unsent_at_end", Trustworthy),
+        (|e| e.never_sent_missing_value = 1, "missing_values", Trustworthy),
         (|e| e.out_of_ports = 1, "out_of_ports", Degraded),
         (|e| e.out_of_descriptors = 1, "out_of_descriptors", Degraded),
         (|e| e.out_of_memory = 1, "out_of_memory", Degraded),
