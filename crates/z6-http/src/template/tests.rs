@@ -162,7 +162,15 @@ fn what_is_wrong_is_said_with_its_place() {
     assert_eq!(error("{{text\n}}"), (0, Kind::Unclosed));
     assert_eq!(error("{{}}"), (2, Kind::Empty));
     assert_eq!(error("x {{ Text }}"), (5, Kind::BadName("Text".into())));
-    assert_eq!(error("{{a.b.c}}"), (2, Kind::BadName("a.b.c".into())));
+    // What follows the first dot is a column, as a file calls it.
+    for name in ["a.b.c", "users.First Name", "users.userId", "users.naïve-1"] {
+        let kind = Kind::UnknownName(name.into());
+        assert_eq!(error(&format!("{{{{{name}}}}}")), (2, kind), "{name}");
+    }
+    for name in ["users.", "Users.a", "users.a(b)", "users.\"a\"", "users.a\tb"] {
+        let kind = Kind::BadName(name.into());
+        assert_eq!(error(&format!("{{{{{name}}}}}")), (2, kind), "{name}");
+    }
     assert_eq!(error("{{ tex }}"), (3, Kind::UnknownName("tex".into())));
     assert_eq!(error("{{text | lowr}}"), (9, Kind::UnknownFilter("lowr".into())));
     assert!(matches!(error("{{text | pad}}"), (9, Kind::BadArgument(_, _))));
