@@ -203,9 +203,10 @@ impl Printer<'_> {
         let outcome = match &ended.outcome {
             Outcome::Succeeded { status } => format!("succeeded with {status}"),
             Outcome::Redirected { status } => format!("redirected with {status}"),
-            Outcome::Failed { kind, words } if words.is_empty() => {
-                format!("FAILED: {}", kind.name())
-            }
+            Outcome::Failed { kind, words } if words.is_empty() => match kind.tls_words() {
+                Some(words) => format!("FAILED: {}, {words}", kind.name()),
+                None => format!("FAILED: {}", kind.name()),
+            },
             Outcome::Failed { kind, words } => {
                 format!("FAILED: {}, {}", kind.name(), printable(words))
             }
