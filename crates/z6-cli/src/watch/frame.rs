@@ -283,7 +283,9 @@ fn failures(metrics: &Metrics, columns: usize) -> (String, Paint) {
     if errors.total == 0 {
         return plain("no request failed".to_owned());
     }
-    let share = errors.rate.map(percent).unwrap_or_default();
+    // Of the whole run, as the number: `errors.rate` leaves out the warm-up.
+    let ended = metrics.requests.succeeded + metrics.requests.failed;
+    let share = percent(errors.total as f64 / ended.max(1) as f64);
     let mut line = parts([format!("failed {} ({share})", count(errors.total))], columns);
     let mut kinds: Vec<_> = errors.by_kind.0.iter().collect();
     kinds.sort_by_key(|(_, failed)| std::cmp::Reverse(*failed));
