@@ -511,10 +511,12 @@ fn a_scenario_names_as_many_files_as_a_log_can_carry() {
     let many = |count: usize| {
         let mut text = "runtime.iterations = 1\ntarget.base_url = 'http://h'\n".to_owned();
         for n in 0..count {
-            text += &format!("[[requests]]\nname = 'r{n}'\npath = '/'\nbody_file = 'f{n}'\n");
+            let request =
+                format!("name = 'r{n}'\nmethod = 'PUT'\npath = '/'\nbody_file = 'f{n}'\n");
+            text += &format!("[[requests]]\n{request}");
         }
         // The same file again is no further one.
-        text + "[[requests]]\nname = 'again'\npath = '/'\nbody_file = 'f0'\n"
+        text + "[[requests]]\nname = 'again'\nmethod = 'PUT'\npath = '/'\nbody_file = 'f0'\n"
     };
     let load = |count| Scenario::load(&many(count), &Empty, &Overrides::default());
     load(3_000).unwrap();
