@@ -174,18 +174,9 @@ impl RunLog {
     }
 
     fn with<P: AsRef<Path>>(paths: &[P], is_partial: bool) -> Result<RunLog, ReadError> {
-        let (mut parts, mut unread) = (Vec::new(), None);
-        for path in paths {
-            match parts_of(path.as_ref(), is_partial) {
-                Ok(more) => parts.extend(more),
-                Err(error) if is_partial && has_no_header(&error) => unread = Some(error),
-                Err(error) => return Err(error),
-            }
-        }
-        match unread.filter(|_| parts.is_empty()) {
-            Some(error) => Err(error),
-            None => RunLog::from_parts(parts, is_partial),
-        }
+        let found = paths.iter().map(|path| parts_of(path.as_ref(), is_partial));
+        let parts = readable(found, is_partial)?.into_iter().flatten().collect();
+        RunLog::from_parts(parts, is_partial)
     }
 
     /// Opens several runs at once. Logs of one run of several shards are read together wherever they stand; each
@@ -198,11 +189,14 @@ impl RunLog {
         is_partial: bool,
     ) -> Result<Vec<RunLog>, ReadError> {
         let mut runs: Vec<(bool, Vec<Part>)> = Vec::new();
-        for path in paths {
-            let mut parts = parts_of(path.as_ref(), is_partial)?;
-            let (Some(first), true) = (parts.pop(), parts.is_empty()) else {
-                runs.push((true, parts_of(path.as_ref(), is_partial)?));
-                continue;
+        let found = paths.iter().map(|path| parts_of(path.as_ref(), is_partial));
+        for parts in readable(found, is_partial)? {
+            let first = match <[Part; 1]>::try_from(parts) {
+                Ok([first]) => first,
+                Err(parts) => {
+                    runs.push((true, parts));
+                    continue;
+                }
             };
             let fits = |run: &&mut (bool, Vec<Part>)| {
                 let (is_whole, parts) = &**run;
@@ -560,8 +554,6 @@ fn fault(misfit: &Misfit, parts: &[Part]) -> ShardFault {
 }
 
 /// The logs that an argument stands for.
-///
-/// With `is_partial`, logs without a whole header are left out, unless there is no other: their shards are missing.
 fn parts_of(path: &Path, is_partial: bool) -> Result<Vec<Part>, ReadError> {
     let given = path;
     let part = |path: PathBuf| {
@@ -576,18 +568,27 @@ fn parts_of(path: &Path, is_partial: bool) -> Result<Vec<Part>, ReadError> {
             if found.is_empty() {
                 return Err(ReadError::NoLog { path: path.to_owned() });
             }
-            let (mut parts, mut unread) = (Vec::new(), None);
-            for found in found {
-                match part(found) {
-                    Ok(part) => parts.push(part),
-                    Err(error) if is_partial && has_no_header(&error) => unread = Some(error),
-                    Err(error) => return Err(error),
-                }
-            }
-            unread.filter(|_| parts.is_empty()).map_or(Ok(parts), Err)
+            readable(found.into_iter().map(part), is_partial)
         }
         Err(error) => Err(error),
     }
+}
+
+/// What could be read. With `is_partial`, logs without a whole header are left out, unless there is no other: their
+/// shards are missing.
+fn readable<T>(
+    found: impl Iterator<Item = Result<T, ReadError>>,
+    is_partial: bool,
+) -> Result<Vec<T>, ReadError> {
+    let (mut read, mut unread) = (Vec::new(), None);
+    for one in found {
+        match one {
+            Ok(one) => read.push(one),
+            Err(error) if is_partial && has_no_header(&error) => unread = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    unread.filter(|_| read.is_empty()).map_or(Ok(read), Err)
 }
 
 /// Whether the log ends before it says of what it is: nothing can be read of it.

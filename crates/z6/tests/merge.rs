@@ -295,6 +295,8 @@ fn a_log_that_ends_inside_its_header_is_that_of_a_missing_shard() {
             let run = RunLog::open_partial(given).unwrap();
             assert_eq!((run.paths().len(), run.missing()), (2, &[1][..]));
         }
+        let runs = RunLog::open_each(&paths, true).unwrap();
+        assert_eq!((runs.len(), runs[0].missing()), (1, &[1][..]));
         // Alone it is nothing.
         let cut = paths.remove(1);
         assert!(matches!(RunLog::open_partial(&[&cut]), Err(ReadError::Log { .. })));
